@@ -1,0 +1,1 @@
+"""What may be said of a text: taxonomy, lexicon, schemas of the tag folder, authored examples."""

@@ -1,0 +1,24 @@
+"""Randomness as a function of a document's coordinates: no order or worker changes it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xxhash
+
+
+def draws(purpose: str, seed: int, shard: str, rows: Iterable[int]) -> np.ndarray:
+    """Return a 64-bit draw for each row: xxh3_64 over (purpose, seed, shard, row).
+
+    Two purposes give unrelated draws, so that the control sample and fractional weights never
+    correlate. Returns an array of `uint64`, uniform over its range, in the order of `rows`.
+    """
+    stream = xxhash.xxh3_64_intdigest(f"{purpose}\0{seed}\0{shard}".encode())
+    digest = xxhash.xxh3_64_intdigest
+    return np.fromiter((digest(int(r).to_bytes(8, "little"), stream) for r in rows), np.uint64)
+
+
+def below(draw: np.ndarray, probability: float) -> np.ndarray:
+    """Return where a draw falls below a probability in [0, 1]; 1 takes every row."""
+    if probability >= 1.0:
+        return np.ones(len(draw), dtype=bool)
+    return draw < np.uint64(int(probability * 2**64))

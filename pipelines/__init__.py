@@ -1,0 +1,1 @@
+"""Shards through datatrove: parts, readers, the scan, the reweighing, executors."""

@@ -1,0 +1,86 @@
+"""A local executor that outlives its workers, and whose workers do not outlive it."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+from datatrove.executor import LocalPipelineExecutor
+from datatrove.utils.stats import PipelineStats
+
+from ..errors import ScanError, one_line
+from .lease import share_lease
+
+_PR_SET_PDEATHSIG = 1
+_POOLS = 5
+
+
+class WatchedExecutor(LocalPipelineExecutor):
+    """datatrove's local executor with a pool that notices when a worker is killed.
+
+    The pool of the base class waits for ever for a worker that was killed. Here the pool breaks,
+    and its unfinished tasks go to a new one; what a task had published is not read again by a later
+    scan, and publishing a part twice writes the same bytes.
+    """
+
+    def finished(self, lease: Path | None) -> Iterator[int]:
+        """Run all tasks and yield the rank of each as it ends.
+
+        Args:
+            lease: a file that every worker holds a shared lock on while it lives.
+
+        Raises:
+            ScanError: several pools in a row lost a worker, or a task failed as a whole.
+        """
+        left = set(range(self.tasks))
+        for _ in range(_POOLS):
+            pool = ProcessPoolExecutor(
+                max_workers=min(self.workers, len(left)),
+                mp_context=get_context(self.start_method),
+                initializer=_begin_worker,
+                initargs=(lease, str(self.logging_dir.path)),
+            )
+            try:
+                futures = {pool.submit(self._run_quietly, rank): rank for rank in sorted(left)}
+                for future in as_completed(futures):
+                    future.result()
+                    left.discard(futures[future])
+                    yield futures[future]
+                return
+            except BrokenProcessPool:
+                continue
+            except Exception as error:
+                raise ScanError(
+                    f"a task stopped ({one_line(error)}); its log is in {self.logging_dir.path}: "
+                    "mend that, and run the same command again, which goes on where this stopped"
+                ) from error
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+        raise ScanError(
+            f"workers were killed {_POOLS} times, most likely for want of memory: {len(left)} of "
+            f"{self.tasks} tasks are unfinished; use fewer --workers and run the same command again"
+        )
+
+    def _run_quietly(self, rank: int) -> PipelineStats:
+        return self._run_for_rank(rank, local_rank=1)
+
+
+def _begin_worker(lease: Path | None, logging_dir: str) -> None:
+    # Workers are children of the fork server, which ends with the parent: so must they.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if lease is not None:
+        share_lease(lease)
+    # datatrove prints a traceback of what fails to standard error besides its log; the parent says
+    # it in one line instead.
+    if "://" not in logging_dir:
+        log = Path(logging_dir) / "workers.log"
+        os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
+    pa.set_cpu_count(1)

@@ -1,0 +1,207 @@
+"""What is to be read: the shards of a corpus, cut into parts by the files alone."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from ..errors import SourceError, one_line
+
+Format = Literal["parquet", "jsonl", "warc"]
+
+ENDINGS: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".warc": "warc", ".wet": "warc",
+}  # fmt: skip
+COMPRESSIONS = (".gz", ".zst")
+
+PART_TEXT_BYTES = 256 * 2**20
+"""Text that a part of a Parquet file holds at most, unless one row group holds more."""
+
+_DIGESTED_END = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One file of a corpus: its name below the root, where it is, and what it was when listed."""
+
+    name: str
+    path: str
+    format: Format
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is scanned, published and resumed as one.
+
+    `end_row` is None and `row_groups` empty where only reading the file tells how many rows it has.
+    """
+
+    shard: Shard
+    first_row: int = 0
+    end_row: int | None = None
+    row_groups: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The part's name within a corpus: (shard, first row)."""
+        return self.shard.name, self.first_row
+
+
+@dataclass(slots=True)
+class Corpus:
+    """A listed source.
+
+    `skipped` counts files that no ending claims; `torn` has the shards that could not even be
+    opened for planning, with the reason.
+    """
+
+    root: str
+    shards: list[Shard]
+    skipped: Counter[str] = field(default_factory=Counter)
+    torn: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def filesystem(self) -> AbstractFileSystem:
+        """The filesystem that holds the corpus."""
+        return fsspec.core.url_to_fs(self.root)[0]
+
+
+def format_of(path: str) -> Format | None:
+    """Return the format that a file's ending claims, looking past compression, or None."""
+    for compression in COMPRESSIONS:
+        path = path.removesuffix(compression)
+    return ENDINGS.get(posixpath.splitext(path)[1])
+
+
+def list_corpus(source: str, *, root: str | None = None, format: Format | None = None) -> Corpus:
+    """List a source's shards in name order.
+
+    Args:
+        source: a file, folder, glob or fsspec URL.
+        root: the folder that shard names are relative to; defaults to the source where it is a
+            folder, else to the folder that holds it.
+        format: reads every file of the source as this format, whatever its ending.
+
+    Raises:
+        SourceError: the source does not exist, holds nothing readable, or lies outside the root.
+    """
+    filesystem, path = _resolve(source)
+    is_glob = any(sign in path for sign in "*?[")
+    if is_glob:
+        files = [p for p in filesystem.glob(path) if filesystem.isfile(p)]
+        folder = posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
+    elif filesystem.isdir(path):
+        files, folder = filesystem.find(path), path
+    elif filesystem.exists(path):
+        files, folder = [path], posixpath.dirname(path)
+    else:
+        raise SourceError(f"no file or folder at {source}: give a file, folder, glob or fsspec URL")
+    if root is not None:
+        folder = _resolve(root)[1]
+    folder = folder.rstrip("/")
+    corpus = Corpus(_unstripped(filesystem, folder), [])
+    for file in sorted(files):
+        if not file.startswith(folder + "/"):
+            raise SourceError(f"{file} lies outside the root {folder}: give a --root that holds it")
+        name = file[len(folder) + 1 :]
+        if any(step.startswith((".", "_")) for step in name.split("/")):
+            continue
+        if (shard_format := format or format_of(file)) is None:
+            corpus.skipped[posixpath.splitext(file)[1] or "no ending"] += 1
+            continue
+        size, digest = _digest(filesystem, file)
+        corpus.shards.append(Shard(name, _unstripped(filesystem, file), shard_format, size, digest))
+    if not corpus.shards:
+        found = ", ".join(f"{n} {ending}" for ending, n in corpus.skipped.items()) or "no file"
+        raise SourceError(
+            f"{source} holds nothing to read ({found}): Narrascope reads {', '.join(ENDINGS)}, "
+            "also with .gz or .zst; name another ending's format with --format"
+        )
+    return corpus
+
+
+def plan_parts(corpus: Corpus, text_column: str) -> list[Part]:
+    """Cut a corpus into parts: whole row groups of Parquet up to 256 MiB of text, else whole files.
+
+    Shards whose Parquet footer cannot be read are noted in `corpus.torn` and get no part.
+    """
+    parts: list[Part] = []
+    filesystem = corpus.filesystem
+    for shard in corpus.shards:
+        if shard.format != "parquet":
+            parts.append(Part(shard))
+            continue
+        try:
+            with filesystem.open(shard.path, "rb") as file:
+                metadata = pq.ParquetFile(file).metadata
+        except (pa.ArrowException, OSError) as error:
+            corpus.torn[shard.name] = one_line(error)
+            continue
+        parts.extend(_parquet_parts(shard, metadata, text_column))
+    return parts
+
+
+def expected_documents(parts: Iterable[Part]) -> float:
+    """Estimate how many documents some parts hold: exact for Parquet, else from the file's size.
+
+    The estimate assumes 3 kB of text a document and a compression of 1 to 3.5; it only sets the
+    rates of the control sample, which are recorded, so that an error costs sample size, not truth.
+    """
+    total = 0.0
+    for part in parts:
+        if part.end_row is not None:
+            total += part.end_row - part.first_row
+        else:
+            packed = part.shard.path.endswith(COMPRESSIONS)
+            total += max(1.0, part.shard.size * (3.5 if packed else 1.0) / 3000)
+    return total
+
+
+def _parquet_parts(shard: Shard, metadata: pq.FileMetaData, text_column: str) -> Iterable[Part]:
+    groups: list[int] = []
+    first = rows = size = 0
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        text = sum(
+            group.column(column).total_uncompressed_size
+            for column in range(group.num_columns)
+            if group.column(column).path_in_schema == text_column
+        )
+        if groups and size + text > PART_TEXT_BYTES:
+            yield Part(shard, first, first + rows, tuple(groups))
+            first, rows, size, groups = first + rows, 0, 0, []
+        groups.append(index)
+        rows += group.num_rows
+        size += text
+    yield Part(shard, first, first + rows, tuple(groups))
+
+
+def _digest(filesystem: AbstractFileSystem, path: str) -> tuple[int, str]:
+    size = int(filesystem.size(path) or 0)
+    digest = xxhash.xxh3_64(size.to_bytes(8, "little"))
+    with filesystem.open(path, "rb") as file:
+        digest.update(cast("bytes", file.read(_DIGESTED_END)))
+        file.seek(max(0, size - _DIGESTED_END))
+        digest.update(cast("bytes", file.read(_DIGESTED_END)))
+    return size, digest.hexdigest()
+
+
+def _resolve(url: str) -> tuple[AbstractFileSystem, str]:
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return filesystem, posixpath.normpath(path) if isinstance(filesystem, LocalFileSystem) else path
+
+
+def _unstripped(filesystem: AbstractFileSystem, path: str) -> str:
+    return path if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(path)

@@ -1,0 +1,212 @@
+"""The last step of a scan: a part's tags, control rows and totals, then its receipt."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+
+from ..labels.tag import CONTROL, CONTROL_CHARACTERS, RECEIPT, TAGS
+from ..labels.taxonomy import LABELS
+from ..store.folder import TagFolder
+from .gated import PartEnd, ScanOptions
+
+_ROWS_HELD = 2_000
+
+
+class TagPublisher(PipelineStep):
+    """Gathers a part's rows and publishes them when its end comes by; yields nothing.
+
+    Nothing of a part is published before all of it was read; a part that failed is set aside with
+    its reason instead. Parts of a task come one after another, so one part's rows are held at a
+    time, as Arrow tables.
+
+    Args:
+        tags: the tag folder's URL.
+        options: the scan's options.
+        provenance: the columns of a receipt that all parts of a scan share.
+    """
+
+    name = "Tag publisher"
+    type = "Writer"
+
+    def __init__(self, tags: str, options: ScanOptions, provenance: dict[str, Any]) -> None:
+        super().__init__()
+        self.tags = tags
+        self.options = options
+        self.provenance = provenance
+
+    def run(
+        self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
+    ) -> Iterator[Document]:
+        """Publish this task's parts."""
+        folder = TagFolder(self.tags)
+        part = _PartRows()
+        for document in data or ():
+            end = document.metadata.get("part_end")
+            if end is None:
+                part.add(document, self.options)
+                continue
+            if failure := end.failure or part.failure:
+                folder.set_aside(end.part.shard.name, account(end.part.shard, failure))
+                self.stat_update("failed", unit="part")
+            else:
+                self._publish(folder, end, part)
+            part = _PartRows()
+        yield from ()
+
+    def _publish(self, folder: TagFolder, end: PartEnd, part: "_PartRows") -> None:
+        shard, first_row = end.part.key
+        totals, domains = end.totals.tables(shard, first_row)
+        folder.publish("tags", shard, first_row, part.tags.table())
+        folder.publish("control", shard, first_row, part.control.table())
+        folder.publish("totals", shard, first_row, totals)
+        folder.publish("domains", shard, first_row, domains)
+        receipt = {
+            **self.provenance,
+            "shard": shard,
+            "first_row": first_row,
+            "end_row": end.end_row,
+            "partial": end.partial,
+            "format": end.part.shard.format,
+            "size": end.part.shard.size,
+            "input_digest": end.part.shard.digest,
+            "invalid_utf8": end.invalid_utf8,
+            "unreadable": len(end.unreadable),
+            "unreadable_rows": end.unreadable[:1000],
+            "candidates": end.candidates,
+            "escalated": part.escalated,
+            "started": end.started,
+            "seconds": round(end.seconds, 3),
+        }
+        for column in ("documents", "empty", "bytes", "tokens"):
+            values = [v for v in totals[column].to_pylist() if v is not None]
+            receipt[column] = sum(values) if values or column != "tokens" else None
+        folder.publish("receipts", shard, first_row, pa.Table.from_pylist([receipt], RECEIPT))
+
+
+def account(shard: Any, reason: str) -> dict[str, Any]:
+    """Return what is written of a shard that is set aside."""
+    return {
+        "shard": shard.name,
+        "size": shard.size,
+        "input_digest": shard.digest,
+        "reason": reason,
+        "retry": "mend the shard and scan again, or scan again with --retry-failed",
+    }
+
+
+def provenance(root: str, options: ScanOptions, digests: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a receipt that all parts of a scan share."""
+    columns = {name: getattr(options.columns, name) for name in options.columns.__slots__}
+    return {
+        "root": root,
+        "options": orjson.dumps(
+            {"columns": columns, "keep_text": options.keep_text}, option=orjson.OPT_SORT_KEYS
+        ).decode(),
+        "seed": options.seed,
+        "control_rate_gate": options.rate_gate,
+        "control_rate_screen": options.rate_screen,
+        **digests,
+    }
+
+
+class _Rows:
+    """Rows on their way into one table, held as Python objects only by the thousand."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._rows: list[dict[str, Any]] = []
+        self._tables: list[pa.Table] = []
+
+    def append(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_HELD:
+            self._fold()
+
+    def table(self) -> pa.Table:
+        self._fold()
+        return pa.concat_tables(self._tables)
+
+    def _fold(self) -> None:
+        self._tables.append(pa.Table.from_pylist(self._rows, self.schema))
+        self._rows = []
+
+
+class _PartRows:
+    """What a part's documents have come to so far."""
+
+    def __init__(self) -> None:
+        self.tags = _Rows(TAGS)
+        self.control = _Rows(CONTROL)
+        self.escalated = 0
+        self.failure: str | None = None
+
+    def add(self, document: Document, options: ScanOptions) -> None:
+        found = document.metadata
+        self.failure = self.failure or found.get("failure")
+        if self.failure:
+            return
+        if "control" in found:
+            self.control.append(control_row(document, options))
+        if found["gate_matches"]:
+            self.escalated += "judgement" in found
+            self.tags.append(tag_row(document, keep_text=options.keep_text))
+
+
+def control_row(document: Document, options: ScanOptions) -> dict[str, Any]:
+    """Return a row of the control sample."""
+    found = document.metadata
+    rate = options.rate_gate if found["control"] == "gate" else options.rate_screen
+    return {
+        **found,
+        **_scores("screen_", found.get("screen")),
+        "stratum": found["control"],
+        "inclusion_probability": rate,
+        "characters": len(document.text),
+        "text": document.text[:CONTROL_CHARACTERS],
+    }
+
+
+def tag_row(document: Document, *, keep_text: bool) -> dict[str, Any]:
+    """Return a candidate's row; labels are null and passages empty where the screen stopped it."""
+    found = document.metadata
+    row = {**found, **_scores("screen_", found.get("screen")), "behaviours": [], "passages": []}
+    if "judgement" not in found:
+        return row
+    judgement, whole = found["judgement"], found["document"]
+    for index, label in enumerate(LABELS):
+        row[label] = float(whole.probabilities[index])
+        row[f"{label}_max"] = float(whole.maxima[index])
+        row[f"{label}_stance"] = whole.stances[index]
+    row["genre"] = whole.genre
+    row["behaviours"] = list(whole.behaviours)
+    row["passages"] = [
+        {
+            "start": start,
+            "end": end,
+            "text": document.text[start:end] if keep_text else None,
+            **_scores("screen_", found["screen_windows"][index]),
+            **_scores("", judgement.probabilities[index]),
+            "stance": judgement.stances[index],
+            "evidence": [
+                {
+                    "start": start + span.start,
+                    "end": start + span.end,
+                    "label": span.label,
+                    "behaviour": span.behaviour,
+                }
+                for span in found["evidence"][index].spans
+            ],
+        }
+        for index, (start, end) in enumerate(found["windows"])
+    ]
+    return row
+
+
+def _scores(prefix: str, values: Any) -> dict[str, float | None]:
+    if values is None:
+        return {f"{prefix}{label}": None for label in LABELS}
+    return {f"{prefix}{label}": float(v) for label, v in zip(LABELS, values, strict=True)}

@@ -1,0 +1,183 @@
+"""The scan: a corpus in, a tag folder out."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from datatrove.pipeline.base import PipelineStep
+
+from .. import __version__
+from ..classifiers.cascade import load_cascade
+from ..errors import SettingsError
+from ..labels.tag import TAGGING_VERSION
+from ..store.folder import TagFolder
+from .batches import Columns
+from .gated import GatedReader, ScanOptions
+from .lease import scan_lease
+from .local import WatchedExecutor
+from .parts import Corpus, Format, Part, expected_documents, list_corpus, plan_parts
+from .publish import TagPublisher, account, provenance
+from .resume import Pending, pending_parts
+from .stages import Evidence, Screen, Verdict
+
+CONTROL_ROWS = 2000
+"""Documents that the control sample aims at in each stratum."""
+
+STOPPED_SHARE = 0.05
+"""Share of documents that are expected to match the gate and be stopped by the screen."""
+
+
+@dataclass(slots=True)
+class ScanReport:
+    """What a scan did: parts read now and before, and every shard that is missing and why."""
+
+    parts: int = 0
+    done_before: int = 0
+    rewritten: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def scan(
+    source: str,
+    tags: str,
+    *,
+    root: str | None = None,
+    format: Format | None = None,
+    columns: Columns | None = None,
+    workers: int = 1,
+    control_rate: float | None = None,
+    seed: int = 0,
+    keep_text: bool = True,
+    limit: int | None = None,
+    retry_failed: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ScanReport:
+    """Scan a corpus into a tag folder, going on where an earlier scan of it stopped.
+
+    Args:
+        source: a file, folder, glob or fsspec URL.
+        tags: the tag folder, a local path or fsspec URL.
+        root: what shard names are relative to; see `list_corpus`.
+        format: reads every file as this format.
+        columns: names of the corpus's columns.
+        workers: processes; the tags do not depend on it.
+        control_rate: inclusion probability of both control strata, in [0, 1]; by default such that
+            each has some 2,000 documents.
+        seed: of the control draw.
+        keep_text: whether passages keep their text.
+        limit: rows to read in all; such a scan is marked partial and never counts as done.
+        retry_failed: reads shards again that were set aside.
+        progress: called with (finished parts, all pending parts).
+
+    Raises:
+        SourceError: there is nothing to read.
+        TagsError: the folder was written by other models or options, or another scan holds it.
+        ScanError: workers kept dying, or the disk is full.
+    """
+    if control_rate is not None and not 0 <= control_rate <= 1:
+        raise SettingsError(f"--control-rate is {control_rate}: give a probability from 0 to 1")
+    columns = columns or Columns()
+    corpus = list_corpus(source, root=root, format=format)
+    parts = plan_parts(corpus, columns.text)
+    options = _with_rates(
+        ScanOptions(columns=columns, keep_text=keep_text, seed=seed, limit=limit),
+        control_rate,
+        expected_documents(parts),
+    )
+    shared = provenance(
+        corpus.root,
+        options,
+        {
+            **load_cascade().digests(),
+            "tagging_version": TAGGING_VERSION,
+            "narrascope_version": __version__,
+        },
+    )
+    folder = TagFolder(tags)
+    if not folder.is_local:
+        return _scan(folder, corpus, parts, options, shared, None, workers, retry_failed, progress)
+    with scan_lease(Path(folder.root)) as lease:
+        return _scan(folder, corpus, parts, options, shared, lease, workers, retry_failed, progress)
+
+
+def steps(
+    parts: list[Part], tags: str, options: ScanOptions, shared: dict[str, object]
+) -> list[PipelineStep]:
+    """Return the scan as datatrove runs it: gated reader, screen, evidence, verdict, publisher."""
+    return [
+        GatedReader(parts, options),
+        Screen(options.seed, options.rate_screen),
+        Evidence(),
+        Verdict(),
+        TagPublisher(tags, options, shared),
+    ]
+
+
+def _scan(
+    folder: TagFolder,
+    corpus: Corpus,
+    parts: list[Part],
+    options: ScanOptions,
+    shared: dict[str, object],
+    lease: Path | None,
+    workers: int,
+    retry_failed: bool,
+    progress: Callable[[int, int], None],
+) -> ScanReport:
+    pending = pending_parts(folder, corpus, parts, shared, retry_failed=retry_failed)
+    for shard in corpus.shards:
+        if shard.name in corpus.torn:
+            folder.set_aside(shard.name, account(shard, corpus.torn[shard.name]))
+    if pending.parts:
+        _run(folder, pending.parts, options, shared, lease, workers, progress)
+    return _report(folder, corpus, pending)
+
+
+def _run(
+    folder: TagFolder,
+    parts: list[Part],
+    options: ScanOptions,
+    shared: dict[str, object],
+    lease: Path | None,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> None:
+    # A limit is a number of rows in all, so one task reads them; else small tasks balance the load.
+    tasks = 1 if options.limit is not None else min(len(parts), 16 * workers)
+    executor = WatchedExecutor(
+        pipeline=steps(parts, folder.url, options, shared),
+        tasks=tasks,
+        workers=min(workers, tasks),
+        logging_dir=folder.path("logs"),
+        skip_completed=False,
+    )
+    finished = 0
+    progress(0, len(parts))
+    for rank in executor.finished(lease):
+        finished += len(parts[rank::tasks])
+        progress(finished, len(parts))
+
+
+def _report(folder: TagFolder, corpus: Corpus, pending: Pending) -> ScanReport:
+    listed = {shard.name for shard in corpus.shards}
+    missing = {f["shard"]: f["reason"] for f in folder.failures() if f["shard"] in listed}
+    return ScanReport(
+        parts=len(pending.parts),
+        done_before=pending.done,
+        rewritten=pending.rewritten,
+        skipped=corpus.skipped,
+        failed=missing,
+    )
+
+
+def _with_rates(options: ScanOptions, rate: float | None, documents: float) -> ScanOptions:
+    if rate is not None:
+        return replace(options, rate_gate=rate, rate_screen=rate)
+    documents = max(documents, 1.0)
+    return replace(
+        options,
+        rate_gate=min(1.0, CONTROL_ROWS / documents),
+        rate_screen=min(1.0, CONTROL_ROWS / (documents * STOPPED_SHARE)),
+    )

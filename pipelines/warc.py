@@ -1,0 +1,80 @@
+"""WARC and WET: response, resource and conversion records with a text payload."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import trafilatura
+from warcio.archiveiterator import ArchiveIterator
+from warcio.recordloader import ArcWarcRecord
+
+from ..errors import SourceError
+from .batches import Batch, BatchBuilder, Columns
+from .jsonl import open_unpacked
+from .parts import Part
+
+_DOCUMENTS = {"response", "resource", "conversion"}
+_HTML = ("text/html", "application/xhtml+xml")
+
+
+def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
+    """Read the records of a WARC or WET file; `row` is a record's ordinal among all records.
+
+    The text of an HTML record is its whole payload, marked `html`: the gate looks at it before the
+    text is extracted, since most pages never need extracting. Bytes are payload bytes. Column names
+    have no meaning here: url, date, id and language come from the record's headers.
+
+    Raises:
+        SourceError: the file holds no WARC record.
+    """
+    builder = BatchBuilder()
+    with open_unpacked(part.shard.path) as stream:
+        for record in ArchiveIterator(stream):
+            kind = _content_type(record)
+            if record.rec_type not in _DOCUMENTS or not kind.startswith(("text/", *_HTML)):
+                builder.skip(unreadable=False)
+                continue
+            payload = record.content_stream().read()
+            text, clean = _decode(payload, record)
+            builder.invalid_utf8 += not clean
+            builder.add(text, bytes=len(payload), html=kind in _HTML, **_headers(record))
+            if builder.is_full:
+                yield builder.take()
+    if builder.next_row == 0:
+        raise SourceError(f"{part.shard.name} holds no WARC record: is it torn, or another format?")
+    yield builder.take()
+
+
+def extract_text(html: str) -> str:
+    """Return the readable text of a page: its main content, or all of it where none is found."""
+    return trafilatura.extract(html, include_comments=True, favor_recall=True) or (
+        trafilatura.html2txt(html) or ""
+    )
+
+
+def _content_type(record: ArcWarcRecord) -> str:
+    headers = record.http_headers if record.rec_type == "response" else record.rec_headers
+    value = headers.get_header("Content-Type") if headers is not None else None
+    return (value or "").split(";")[0].strip().lower()
+
+
+def _headers(record: ArcWarcRecord) -> dict[str, Any]:
+    get = record.rec_headers.get_header
+    return {
+        "doc_id": get("WARC-Record-ID"),
+        "url": get("WARC-Target-URI"),
+        "date": get("WARC-Date"),
+        "language": (get("WARC-Identified-Content-Language") or "").split(",")[0] or None,
+    }
+
+
+def _decode(payload: bytes, record: ArcWarcRecord) -> tuple[bytes, bool]:
+    """Return the payload as UTF-8, and whether all of it could be decoded."""
+    headers = record.http_headers
+    declared = (headers.get_header("Content-Type") if headers is not None else None) or ""
+    _, _, charset = declared.lower().partition("charset=")
+    for encoding in dict.fromkeys(("utf-8", charset.split(";")[0].strip("\"' "))):
+        try:
+            return payload.decode(encoding).encode(), True
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return payload.decode("utf-8", errors="replace").encode(), False

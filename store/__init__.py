@@ -1,0 +1,1 @@
+"""Tags at rest: the tag folder, its catalogue, the `where` grammar, prevalence."""
