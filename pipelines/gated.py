@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,9 @@ from ..labels.draw import below, draws
 from ..labels.tag import CONTROL_CHARACTERS
 from .batches import Batch, Columns
 from .counts import Totals, domains, months
-from .jsonl import read_jsonl
-from .parquet import read_parquet
+from .formats import read_part
 from .parts import Part
-from .warc import extract_text, read_warc
-
-READERS = {"parquet": read_parquet, "jsonl": read_jsonl, "warc": read_warc}
+from .warc import extract_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class ScanOptions:
     """What a scan was asked for; with the models, all that its tags depend on.
 
     `rate_gate` and `rate_screen` are the control sample's inclusion probabilities in its two
-    strata; `limit` ends a task's reading after so many rows.
+    strata; `limit` ends a task's reading after so many rows; `models` is another folder of models.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -41,6 +39,7 @@ class ScanOptions:
     rate_gate: float = 0.0
     rate_screen: float = 0.0
     limit: int | None = None
+    models: Path | None = None
 
 
 @dataclass(slots=True)
@@ -106,7 +105,7 @@ class _PartReading:
         self.part = part
         self.options = options
         self.limit = limit
-        self.gate = load_cascade().gate
+        self.gate = load_cascade(options.models).gate
         self.clock = time.monotonic()
         self.started = datetime.now(UTC)
         self.totals = Totals()
@@ -118,7 +117,7 @@ class _PartReading:
 
     def documents(self) -> Iterator[Document]:
         try:
-            for batch in READERS[self.part.shard.format](self.part, self.options.columns):
+            for batch in read_part(self.part, self.options.columns):
                 yield from self._gate(self._cut(batch))
                 if self.limit is not None and self.end_row >= self.part.first_row + self.limit:
                     return

@@ -4,7 +4,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import fsspec
 import pyarrow as pa
@@ -85,6 +85,17 @@ def format_of(path: str) -> Format | None:
     return ENDINGS.get(posixpath.splitext(path)[1])
 
 
+def named_format(name: str | None) -> Format | None:
+    """Return a format by the name a user gives it; None stays None.
+
+    Raises:
+        SourceError: there is no such format.
+    """
+    if name is not None and name not in get_args(Format):
+        raise SourceError(f"no format {name!r}: choose from {', '.join(get_args(Format))}")
+    return cast("Format | None", name)
+
+
 def list_corpus(source: str, *, root: str | None = None, format: Format | None = None) -> Corpus:
     """List a source's shards in name order.
 
@@ -99,11 +110,12 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
     """
     filesystem, path = _resolve(source)
     is_glob = any(sign in path for sign in "*?[")
+    files: list[str]
     if is_glob:
-        files = [p for p in filesystem.glob(path) if filesystem.isfile(p)]
+        files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
         folder = posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
     elif filesystem.isdir(path):
-        files, folder = filesystem.find(path), path
+        files, folder = [str(p) for p in filesystem.find(path)], path
     elif filesystem.exists(path):
         files, folder = [path], posixpath.dirname(path)
     else:

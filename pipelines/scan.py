@@ -1,5 +1,6 @@
 """The scan: a corpus in, a tag folder out."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from .. import __version__
 from ..classifiers.cascade import load_cascade
 from ..errors import SettingsError
 from ..labels.tag import TAGGING_VERSION
+from ..store.catalogue import build_catalogue
 from ..store.folder import TagFolder
 from .batches import Columns
 from .gated import GatedReader, ScanOptions
@@ -28,12 +30,23 @@ STOPPED_SHARE = 0.05
 """Share of documents that are expected to match the gate and be stopped by the screen."""
 
 
+_COUNTED = (
+    "documents", "empty", "bytes", "candidates", "escalated", "invalid_utf8", "unreadable",
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class ScanReport:
-    """What a scan did: parts read now and before, and every shard that is missing and why."""
+    """What a scan did, and what the tag folder holds now.
+
+    `parts` were read now and `done_before` earlier; `failed` has every listed shard that is missing
+    from the tags, with the reason; the counts are of all parts that are done.
+    """
 
     parts: int = 0
     done_before: int = 0
+    seconds: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
     rewritten: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
@@ -46,6 +59,7 @@ def scan(
     root: str | None = None,
     format: Format | None = None,
     columns: Columns | None = None,
+    models: Path | None = None,
     workers: int = 1,
     control_rate: float | None = None,
     seed: int = 0,
@@ -62,6 +76,7 @@ def scan(
         root: what shard names are relative to; see `list_corpus`.
         format: reads every file as this format.
         columns: names of the corpus's columns.
+        models: folder of trained models; by default the shipped ones.
         workers: processes; the tags do not depend on it.
         control_rate: inclusion probability of both control strata, in [0, 1]; by default such that
             each has some 2,000 documents.
@@ -82,7 +97,7 @@ def scan(
     corpus = list_corpus(source, root=root, format=format)
     parts = plan_parts(corpus, columns.text)
     options = _with_rates(
-        ScanOptions(columns=columns, keep_text=keep_text, seed=seed, limit=limit),
+        ScanOptions(columns, keep_text, seed, limit=limit, models=models),
         control_rate,
         expected_documents(parts),
     )
@@ -90,7 +105,7 @@ def scan(
         corpus.root,
         options,
         {
-            **load_cascade().digests(),
+            **load_cascade(models).digests(),
             "tagging_version": TAGGING_VERSION,
             "narrascope_version": __version__,
         },
@@ -108,9 +123,9 @@ def steps(
     """Return the scan as datatrove runs it: gated reader, screen, evidence, verdict, publisher."""
     return [
         GatedReader(parts, options),
-        Screen(options.seed, options.rate_screen),
-        Evidence(),
-        Verdict(),
+        Screen(options),
+        Evidence(options),
+        Verdict(options),
         TagPublisher(tags, options, shared),
     ]
 
@@ -126,13 +141,18 @@ def _scan(
     retry_failed: bool,
     progress: Callable[[int, int], None],
 ) -> ScanReport:
+    began = time.monotonic()
     pending = pending_parts(folder, corpus, parts, shared, retry_failed=retry_failed)
     for shard in corpus.shards:
         if shard.name in corpus.torn:
             folder.set_aside(shard.name, account(shard, corpus.torn[shard.name]))
     if pending.parts:
         _run(folder, pending.parts, options, shared, lease, workers, progress)
-    return _report(folder, corpus, pending)
+    report = _report(folder, corpus, pending)
+    if report.counts["parts"]:
+        build_catalogue(folder)
+    report.seconds = time.monotonic() - began
+    return report
 
 
 def _run(
@@ -162,13 +182,15 @@ def _run(
 
 def _report(folder: TagFolder, corpus: Corpus, pending: Pending) -> ScanReport:
     listed = {shard.name for shard in corpus.shards}
-    missing = {f["shard"]: f["reason"] for f in folder.failures() if f["shard"] in listed}
+    receipts = folder.receipts()
     return ScanReport(
         parts=len(pending.parts),
         done_before=pending.done,
+        counts={"parts": receipts.num_rows}
+        | {name: sum(receipts[name].to_pylist()) for name in _COUNTED},
         rewritten=pending.rewritten,
         skipped=corpus.skipped,
-        failed=missing,
+        failed={f["shard"]: f["reason"] for f in folder.failures() if f["shard"] in listed},
     )
 
 

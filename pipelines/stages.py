@@ -13,12 +13,17 @@ from datatrove.pipeline.base import PipelineStep
 from ..classifiers.cascade import load_cascade
 from ..errors import one_line
 from ..labels.draw import below, draws
+from .gated import ScanOptions
 
 
 class Stage(PipelineStep):
     """A step that reads one document at a time and adds to its metadata."""
 
     type = "Stage"
+
+    def __init__(self, options: ScanOptions) -> None:
+        super().__init__()
+        self.options = options
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
@@ -58,18 +63,13 @@ class Screen(Stage):
 
     name = "Screen"
 
-    def __init__(self, seed: int, rate: float) -> None:
-        super().__init__()
-        self.seed = seed
-        self.rate = rate
-
     def applies(self, document: Document) -> bool:
         """Whether the document has windows; those of the control sample are screened too."""
         return bool(document.metadata.get("windows"))
 
     def read(self, document: Document) -> None:
         """Screen one document."""
-        screen, found = load_cascade().screen, document.metadata
+        screen, found = load_cascade(self.options.models).screen, document.metadata
         scores = screen.score(passages(document))
         found["screen"] = scores.max(axis=0)
         if "control" in found:
@@ -78,8 +78,8 @@ class Screen(Stage):
         found["screen_windows"] = scores[kept]
         found["windows"] = [w for w, keep in zip(found["windows"], kept, strict=True) if keep]
         if not found["windows"]:
-            draw = draws("control-screen", self.seed, found["shard"], [found["row"]])
-            if below(draw, self.rate)[0]:
+            draw = draws("control-screen", self.options.seed, found["shard"], [found["row"]])
+            if below(draw, self.options.rate_screen)[0]:
                 found["control"] = "screen"
 
 
@@ -90,7 +90,9 @@ class Evidence(Stage):
 
     def read(self, document: Document) -> None:
         """Read one document."""
-        document.metadata["evidence"] = load_cascade().evidence.read(passages(document))
+        document.metadata["evidence"] = load_cascade(self.options.models).evidence.read(
+            passages(document)
+        )
 
 
 class Verdict(Stage):
@@ -100,7 +102,7 @@ class Verdict(Stage):
 
     def read(self, document: Document) -> None:
         """Judge one document."""
-        verdict, found = load_cascade().verdict, document.metadata
+        verdict, found = load_cascade(self.options.models).verdict, document.metadata
         found["judgement"] = verdict.judge(
             passages(document), found["screen_windows"], found["evidence"]
         )

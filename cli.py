@@ -1,0 +1,236 @@
+"""The command line: each verb is one public function in the module that does the work."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import __version__, terminal
+from .cli_manifest import Format, TableFormat, Tags, default_thresholds, fail, manifests, reweigh
+from .errors import NarrascopeError, SettingsError, one_line
+from .settings import read_settings
+
+app = typer.Typer(
+    name="narrascope",
+    help="Audit and reweigh how a pretraining corpus portrays AI.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(manifests, name="manifest")
+app.command()(reweigh)
+
+
+class Executor(StrEnum):
+    """Where a scan's tasks run."""
+
+    local = "local"
+    slurm = "slurm"
+    ray = "ray"
+
+
+Seed = Annotated[int, typer.Option(help="Seed, written down with every result.")]
+
+
+@app.command()
+def scan(
+    source: Annotated[str, typer.Argument(help="File, folder, glob or fsspec URL.")],
+    tags: Tags,
+    root: Annotated[str | None, typer.Option(help="What shard names are relative to.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Read every file as parquet, jsonl or warc.")
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    id_column: Annotated[str, typer.Option(help="Column with the document's id.")] = "id",
+    source_column: Annotated[str, typer.Option(help="Column with the source.")] = "source",
+    url_column: Annotated[str, typer.Option(help="Column with the URL.")] = "url",
+    date_column: Annotated[str, typer.Option(help="Column with the date.")] = "date",
+    token_column: Annotated[str | None, typer.Option(help="Column with a token count.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    executor: Annotated[Executor, typer.Option(help="Where tasks run.")] = Executor.local,
+    control_rate: Annotated[
+        float | None, typer.Option(help="Inclusion probability of the control sample.")
+    ] = None,
+    seed: Seed = 0,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Keep no passage's text.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows to read in all.")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Read shards again that were set aside.")
+    ] = False,
+) -> None:
+    """Scan a corpus into a tag folder; the same command again goes on where it stopped."""
+    from .pipelines.batches import Columns
+    from .pipelines.parts import named_format
+    from .pipelines.scan import scan as run
+
+    if executor is not Executor.local:
+        raise SettingsError(
+            f"--executor {executor} comes in a later version: leave it out to scan on this machine"
+        )
+    columns = Columns(
+        text=text_column, id=id_column, source=source_column, url=url_column, date=date_column,
+        tokens=token_column,
+    )  # fmt: skip
+    with terminal.progress("scanning") as progress:
+        report = run(
+            source, tags, root=root, format=named_format(format), columns=columns,
+            models=read_settings().models, workers=workers, control_rate=control_rate, seed=seed,
+            keep_text=not no_text, limit=limit, retry_failed=retry_failed, progress=progress,
+        )  # fmt: skip
+    terminal.print_scan(report, tags)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def stats(
+    tags: Tags,
+    label: Annotated[str | None, typer.Option(help="One label; all by default.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="source, domain, month, genre, stance, behaviour or shard.")
+    ] = None,
+    unit: Annotated[str, typer.Option(help="documents, bytes or tokens.")] = "documents",
+    estimator: Annotated[str, typer.Option(help="flagged, expected or audited.")] = "flagged",
+    format: Format = TableFormat.table,
+) -> None:
+    """Print which share of the corpus carries each label."""
+    from .store.catalogue import open_catalogue
+    from .store.folder import TagFolder
+    from .store.prevalence import prevalence
+
+    rows = prevalence(
+        open_catalogue(TagFolder(tags)), label=label, by=by, unit=unit, estimator=estimator,
+        thresholds=default_thresholds(),
+    )  # fmt: skip
+    terminal.print_prevalence(rows, format)
+
+
+@app.command()
+def score(
+    text: Annotated[str | None, typer.Argument(help="A text; else lines are read.")] = None,
+    input: Annotated[
+        Path | None, typer.Option(help='Lines of {"id", "text"}; standard input by default.')
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where lines of scores go.")] = None,
+) -> None:
+    """Score texts: probabilities, labels, stance, genre, behaviours and evidence."""
+    from .classifiers.cascade import load_cascade, score_lines
+
+    terminal.copy_scores(
+        score_lines, load_cascade(read_settings().models), text=text, input=input, output=output
+    )
+
+
+@app.command()
+def demo(
+    tags: Annotated[str, typer.Option("--tags", help="Tag folder to make.")] = "demo-tags",
+) -> None:
+    """Scan the bundled demo corpus, print the tables, and say what to try next."""
+    from .manifests.plan import plan
+    from .manifests.policy import load_policy
+    from .pipelines.demo import demo_corpus
+    from .pipelines.scan import scan as run
+    from .store.catalogue import open_catalogue
+    from .store.documents import Filters, list_documents
+    from .store.folder import TagFolder
+    from .store.prevalence import prevalence
+
+    corpus = demo_corpus()
+    example = corpus / "policy.yaml"
+    with terminal.progress("scanning") as progress:
+        report = run(str(corpus), tags, workers=2, progress=progress)
+    terminal.print_scan(report, tags)
+    folder = TagFolder(tags)
+    catalogue = open_catalogue(folder)
+    thresholds = default_thresholds()
+    terminal.print_prevalence(prevalence(catalogue, thresholds=thresholds), TableFormat.table)
+    terminal.print_prevalence(
+        prevalence(catalogue, label="malevolent", by="source", thresholds=thresholds),
+        TableFormat.table,
+    )
+    page = list_documents(
+        catalogue, folder, filters=Filters(label="malevolent"), limit=3, passages=True
+    )
+    terminal.print_documents("highest for malevolent", page.documents)
+    policy = load_policy(example)
+    terminal.print_plan(plan(catalogue, policy, thresholds=thresholds), TableFormat.table)
+    terminal.say(
+        [
+            "",
+            "try next:",
+            f"  narrascope serve --tags {tags}",
+            f"  narrascope stats --tags {tags} --by genre --estimator expected",
+            f"  narrascope manifest build {example} --tags {tags} --out demo-manifest",
+            f"  narrascope reweigh demo-manifest --source {corpus} --out demo-reweighed",
+            "  narrascope manifest verify demo-manifest",
+        ]
+    )
+
+
+@app.command()
+def serve(
+    tags: Tags,
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Serve the REST API and the page over a tag folder."""
+    from .api.serve import serve as run
+
+    settings = read_settings()
+    run(
+        tags, host=host or settings.host, port=settings.port if port is None else port,
+        workers=workers, models=settings.models, log_level=settings.log_level,
+    )  # fmt: skip
+
+
+@app.command()
+def train(
+    examples: Annotated[
+        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones too.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the models go.")] = Path("models"),
+    seed: Seed = 0,
+) -> None:
+    """Train the screen and the verdict from labelled passages, the same to the bit each time."""
+    from .classifiers.train import train as run
+
+    terminal.print_table("trained", run(examples or [], out, seed=seed), "table")
+
+
+@app.command()
+def evaluate(
+    examples: Annotated[
+        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones too.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds, grouped by work.")] = 5,
+    seed: Seed = 0,
+    format: Format = TableFormat.table,
+) -> None:
+    """Measure the cascade in folds that share no work: precision, recall, calibration."""
+    from .classifiers.evaluate import evaluate as run
+
+    terminal.print_table(
+        f"{folds} folds by work", run(examples or [], folds=folds, seed=seed), format
+    )
+
+
+def main() -> None:
+    """Run the command line; a failure that is the input's is said in one line, with exit 1."""
+    try:
+        app()
+    except NarrascopeError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(one_line(error))
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Audit and reweigh how a pretraining corpus portrays AI."""
+    if show:
+        print(__version__)
+        raise typer.Exit

@@ -1,0 +1,160 @@
+"""The command line's verbs on manifests: plan, build, export, verify, and reweigh."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from . import terminal
+from .errors import SettingsError
+from .settings import read_settings
+
+manifests = typer.Typer(help="Plan, build, export and verify a manifest.", no_args_is_help=True)
+
+
+class TableFormat(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class Mode(StrEnum):
+    """What reweighing writes."""
+
+    buckets = "buckets"
+    realised = "realised"
+
+
+class Match(StrEnum):
+    """What a manifest's rows are recognised by."""
+
+    row = "row"
+    doc_id = "doc_id"
+    text_hash = "text_hash"
+
+
+Tags = Annotated[str, typer.Option("--tags", help="Tag folder: a local path or an fsspec URL.")]
+Format = Annotated[TableFormat, typer.Option("--format", help="How to print.")]
+
+
+@manifests.command("plan")
+def manifest_plan(
+    policy: Annotated[Path, typer.Argument(help="Policy in YAML.")],
+    tags: Tags,
+    format: Format = TableFormat.table,
+) -> None:
+    """Show what a policy would change; nothing is written."""
+    from .manifests.plan import plan
+    from .manifests.policy import load_policy
+    from .store.catalogue import open_catalogue
+    from .store.folder import TagFolder
+
+    catalogue = open_catalogue(TagFolder(tags))
+    terminal.print_plan(
+        plan(catalogue, load_policy(policy), thresholds=default_thresholds()), format
+    )
+
+
+@manifests.command("build")
+def manifest_build(
+    policy: Annotated[Path, typer.Argument(help="Policy in YAML.")],
+    tags: Tags,
+    out: Annotated[
+        Path | None, typer.Option(help="Manifest folder; manifests/<policy> in the tag folder.")
+    ] = None,
+) -> None:
+    """Fix what a policy decides in a manifest: a bucket for each document, a weight for each."""
+    from .manifests.build import build_manifest
+    from .manifests.policy import load_policy
+    from .store.catalogue import open_catalogue
+    from .store.folder import TagFolder
+
+    folder = TagFolder(tags)
+    if out is None and not folder.is_local:
+        raise SettingsError(f"{tags} is not on this machine: name a local folder with --out")
+    out = out or Path(folder.root) / "manifests" / policy.stem
+    manifest = build_manifest(
+        folder,
+        open_catalogue(folder),
+        load_policy(policy),
+        out=out,
+        thresholds=default_thresholds(),
+    )
+    terminal.say([f"{out}: manifest {manifest.id} lists {manifest.listed_documents:,} documents"])
+    terminal.say(f"note: {note}" for note in manifest.notes)
+
+
+@manifests.command("export")
+def manifest_export(
+    manifest: Annotated[Path, typer.Argument(help="Manifest folder.")],
+    to: Annotated[str, typer.Option("--to", help="Trainer: list or megatron.")],
+    out: Annotated[Path, typer.Option(help="Where its configuration goes.")],
+    data: Annotated[
+        Path | None, typer.Option(help="What `reweigh` wrote; the newest by default.")
+    ] = None,
+) -> None:
+    """Write a trainer's configuration for the shards that `reweigh` wrote."""
+    from .manifests.export import export
+    from .manifests.manifest import load_manifest
+
+    notes = export(load_manifest(manifest), to=to, out=out, data=data)
+    terminal.say([f"{out}: written for {to}", *(f"note: {note}" for note in notes)])
+
+
+@manifests.command("verify")
+def manifest_verify(
+    manifest: Annotated[Path, typer.Argument(help="Manifest folder.")],
+    data: Annotated[
+        Path | None, typer.Option(help="What `reweigh` wrote; the newest by default.")
+    ] = None,
+    format: Format = TableFormat.table,
+) -> None:
+    """Count what `reweigh` wrote and compare it with the plan."""
+    from .manifests.manifest import load_manifest
+    from .manifests.verify import verify
+
+    found = verify(load_manifest(manifest), data=data)
+    terminal.print_table(f"as written in mode {found.mode}", list(found.rows), format)
+    if found.failures:
+        for failure in found.failures[:20]:
+            print(failure, file=sys.stderr)
+        fail(f"{len(found.failures)} things are not as planned: reweigh into a new folder")
+
+
+def reweigh(
+    manifest: Annotated[Path, typer.Argument(help="Manifest folder.")],
+    source: Annotated[str, typer.Option(help="The corpus: file, folder, glob or fsspec URL.")],
+    out: Annotated[Path, typer.Option(help="Where bucket shards go.")],
+    root: Annotated[str | None, typer.Option(help="What shard names are relative to.")] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="Each document once, or drops and copies applied.")
+    ] = Mode.buckets,
+    match: Annotated[Match, typer.Option(help="What documents are recognised by.")] = Match.row,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Write the bucket shards of a manifest; the same command again goes on where it stopped."""
+    from .pipelines.reweigh import reweigh as run
+
+    with terminal.progress("reweighing") as progress:
+        record = run(
+            manifest, source, out, root=root, mode=mode.value, match=match.value, workers=workers,
+            progress=progress,
+        )  # fmt: skip
+    terminal.print_reweighed(record)
+
+
+def default_thresholds() -> dict[str, float]:
+    """Return the probability from which the models call each label."""
+    from .classifiers.cascade import load_cascade
+
+    return load_cascade(read_settings().models).thresholds
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one line what failed, and exit with 1."""
+    print(f"narrascope: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,237 @@
+"""What the command line prints: tables on a terminal, JSON or CSV where asked, progress."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from .errors import SourceError
+
+Row = Mapping[str, Any]
+
+_out = Console(soft_wrap=False, highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many parts are done: a bar on a terminal, a line at each tenth elsewhere."""
+    if not _err.is_terminal:
+        told = -1
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            if (tenth := 10 * done // max(total, 1)) > told:
+                told = tenth
+                print(f"{what}: {done} of {total} parts", file=sys.stderr, flush=True)
+
+        yield tell
+        return
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_rows(rows: Sequence[Row], format: str, draw: Callable[[Sequence[Row]], None]) -> None:
+    """Print rows as one JSON list, as CSV with a header, or by `draw` as a table."""
+    if format == "json":
+        print(json.dumps(rows, indent=1, default=str))
+    elif format == "csv":
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        draw(rows)
+
+
+def print_scan(report: Any, tags: str) -> None:
+    """Say what a scan did, and each shard that is missing from its tags."""
+    counts = report.counts
+    _err.print(
+        f"{counts['documents']:,} documents ({counts['bytes'] / 1e6:,.1f} MB of text) in "
+        f"{counts['parts']} parts; {counts['candidates']:,} matched the gate, "
+        f"{counts['escalated']:,} were read to a verdict; {report.parts} parts read now in "
+        f"{report.seconds:.1f} s, {report.done_before} done before. Tags are in {tags}"
+    )
+    for count, what in (
+        (counts["empty"], "documents are empty"),
+        (counts["invalid_utf8"], "documents held invalid UTF-8, which was replaced"),
+        (counts["unreadable"], "rows hold no document; their numbers are in the receipts"),
+        (sum(report.skipped.values()), f"files of other endings ({', '.join(report.skipped)})"),
+    ):
+        if count:
+            _err.print(f"note: {count:,} {what}", soft_wrap=True)
+    for shard in report.rewritten:
+        _err.print(f"note: {shard} was rewritten since its scan and was read again", soft_wrap=True)
+    for shard, reason in report.failed.items():
+        _err.print(f"set aside: {shard}: {reason}", markup=False, soft_wrap=True)
+    if report.failed:
+        _err.print("mend these, then scan again with --retry-failed")
+
+
+def print_prevalence(rows: Sequence[Row], format: str) -> None:
+    """Print the rows of `stats`; on a terminal with the notes they share below."""
+    print_rows(rows, format, _draw_prevalence)
+
+
+def _draw_prevalence(rows: Sequence[Row]) -> None:
+    first = rows[0] if rows else {"estimator": "", "unit": "", "by": None}
+    by = f" by {first['by']}" if first["by"] else ""
+    table = _table(f"{first['estimator']}, share of {first['unit']}{by}")
+    for name in ("label", *([first["by"]] if first["by"] else [])):
+        table.add_column(name)
+    for name in ("share", "", "numerator", "denominator"):
+        table.add_column(name, justify="left" if name == "" else "right")
+    largest = max((row["share"] or 0 for row in rows), default=0) or 1
+    for row in rows:
+        group = [str(row["group"] if row["group"] is not None else "(none)")] if first["by"] else []
+        share = row["share"]
+        table.add_row(
+            row["label"], *group, percent(share), "█" * round(20 * (share or 0) / largest),
+            f"{row['numerator']:,.10g}", f"{row['denominator']:,}",
+        )  # fmt: skip
+    _out.print(table)
+    notes = dict.fromkeys(n for row in rows for n in str(row["note"] or "").split("; ") if n)
+    for note in list(notes)[:6]:
+        _out.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
+def print_table(title: str, rows: Sequence[Row], format: str) -> None:
+    """Print any rows; as a table, with their keys as its head."""
+    print_rows(rows, format, lambda rows: _draw(title, rows))
+
+
+def print_plan(plan: Any, format: str) -> None:
+    """Print a plan: what each bucket gets, then before and after by label, source and month."""
+
+    def draw(rows: Sequence[Row]) -> None:
+        for by in dict.fromkeys(row["by"] for row in rows):
+            shown = [row for row in rows if row["by"] == by]
+            unit = plan.unit
+            columns = ["group", "stance", "weight", "documents_before", "documents_after"]
+            columns += [] if unit == "documents" else [f"{unit}_before", f"{unit}_after"]
+            columns += ["share_before", "share_after"]
+            used = [c for c in columns if any(row[c] is not None for row in shown)]
+            _draw(
+                f"plan by {by}",
+                [
+                    {c: percent(row[c]) if c.startswith("share") else row[c] for c in used}
+                    for row in shown
+                ],
+            )
+        say(f"  {note}" for note in plan.notes)
+
+    print_rows(plan.rows(), format, draw)
+
+
+def print_reweighed(record: Any) -> None:
+    """Say what `reweigh` wrote, bucket by bucket."""
+    buckets: dict[str, dict[str, Any]] = {}
+    for entry in record.written:
+        row = buckets.setdefault(
+            entry.bucket,
+            {"bucket": entry.bucket, "matched": 0, "documents": 0, "bytes": 0, "files": 0},
+        )
+        row["matched"] += entry.matched
+        row["documents"] += entry.documents
+        row["bytes"] += entry.bytes
+        row["files"] += entry.path is not None
+    _draw(f"written to {record.folder} in mode {record.mode}", list(buckets.values()))
+    for names, what in (
+        (record.not_in_manifest, "not in the manifest, so left out"),
+        (record.not_in_source, "in the manifest, not in the source"),
+    ):
+        if names:
+            say([f"note: {len(names)} shards are {what}: {', '.join(names[:5])}"])
+
+
+def print_documents(title: str, documents: Sequence[Row]) -> None:
+    """Print documents with their highest passage, its evidence underlined."""
+    _out.print(Text(title, style="italic"))
+    for document in documents:
+        _out.print(Text(f"{document['shard']}#{document['row']} ", style="dim"), end="")
+        _out.print(Text(f"{document['malevolent']:.2f} {document['genre']}", style="bold"))
+        passage = max(document["passages"], key=lambda p: p["malevolent"])
+        text = Text(" ".join((passage["text"] or "(no text kept)").split("\n")))
+        for span in passage["evidence"]:
+            style = "underline" if span["behaviour"] else "bold"
+            text.stylize(style, span["start"] - passage["start"], span["end"] - passage["start"])
+        text.truncate(400, overflow="ellipsis")
+        _out.print(text, soft_wrap=False)
+
+
+def copy_scores(
+    score: Callable[[Iterable[dict[str, Any]]], Iterator[dict[str, Any]]],
+    *,
+    text: str | None,
+    input: Path | None,
+    output: Path | None,
+) -> None:
+    """Read texts from an argument, a file or standard input, and write a line of scores for each.
+
+    Raises:
+        SourceError: a line is not an object with a text; names the line.
+    """
+    with ExitStack() as files:
+        lines = files.enter_context(input.open("rb")) if input else sys.stdin.buffer
+        sink = files.enter_context(output.open("wb")) if output else sys.stdout.buffer
+        records = [{"id": None, "text": text}] if text is not None else _records(lines)
+        for scored in score(records):
+            sink.write(json.dumps(scored).encode() + b"\n")
+        sink.flush()
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+            raise SourceError(
+                f'line {number} is not an object with a text: give {{"id": …, "text": "…"}} a line'
+            )
+        yield record
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print plain lines to standard output."""
+    for line in lines:
+        _out.print(line, markup=False, soft_wrap=True)
+
+
+def percent(share: float | None) -> str:
+    """Render a share with enough digits for rare things."""
+    return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def _draw(title: str, rows: Sequence[Row]) -> None:
+    table = _table(title)
+    for name in rows[0] if rows else []:
+        numeric = any(isinstance(row[name], int | float) for row in rows)
+        right = numeric or name.startswith("share")
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
