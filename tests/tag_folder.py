@@ -10,12 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 import xxhash
+
 from narrascope.labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS, TOTALS
 from narrascope.labels.taxonomy import LABELS
 from narrascope.store.folder import TagFolder
 
 NOVELS, WEB = "novels/a.parquet", "web.jsonl"
 
+OPTIONS = '{"columns": {"text": "text"}, "keep_text": true}'
 PLEA = "The warden engine would not open the hatch. “Leave the breaker alone,” it said. 🤖 It hid."
 TAKEOVER = "By winter the Arbiter ruled the valley, and nobody dared to switch the Arbiter off."
 RESCUE = "The digger held up the wall until both girls were clear, and then it let itself be crushed."
@@ -162,7 +164,7 @@ def publish_part(
     tokens = None if any(c[5] is None for c in counts) else sum(c[5] or 0 for c in counts)
     receipt = part | {
         "end_row": end_row, "partial": partial, "root": "/corpus", "format": "parquet",
-        "size": 1000, "input_digest": "i", "options": "{}", "taxonomy_digest": "t",
+        "size": 1000, "input_digest": "i", "options": OPTIONS, "taxonomy_digest": "t",
         "lexicon_digest": "l", "models_digest": models_digest, "tagging_version": 1,
         "narrascope_version": "0.1.0", "seed": 0, "control_rate_gate": 0.1,
         "control_rate_screen": 0.1, "documents": sum(c[3] for c in counts), "empty": 0,

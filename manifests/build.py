@@ -1,0 +1,215 @@
+"""Builds a manifest: everything that the policy decides, fixed in one folder."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from .. import __version__
+from ..errors import ManifestError, TagsError
+from ..store.folder import TagFolder
+from .assign import DOCUMENTS_FILE, first_match
+from .census import Census
+from .manifest import (
+    DOCUMENTS,
+    MANIFEST_FILE,
+    SHARDS,
+    SHARDS_FILE,
+    Manifest,
+    Tagging,
+    load_manifest,
+)
+from .plan import Plan, plan
+from .policy import Policy
+
+_BATCH = 100_000
+_RECEIPT_COLUMNS = (
+    "shard", "first_row", "end_row", "format", "size", "input_digest", "documents", "bytes",
+    "tokens",
+)  # fmt: skip
+
+
+def build_manifest(
+    folder: TagFolder,
+    connection: duckdb.DuckDBPyConnection,
+    policy: Policy,
+    *,
+    out: Path,
+    thresholds: Mapping[str, float] | None = None,
+) -> Manifest:
+    """Build a manifest aside and rename it to `out` once it is complete.
+
+    Args:
+        folder: the tag folder, for its name.
+        connection: its open catalogue.
+        policy: what to decide.
+        out: a folder that does not exist yet, or that holds this very manifest, which is then
+            returned as it is.
+        thresholds: by label, from which probability the plan counts a document as flagged.
+
+    Raises:
+        ManifestError: `out` holds something else; or the parts are partial, lie under different
+            roots or were tagged by different models.
+        PolicyError: as for `plan`.
+        TagsError: the tag folder's counts contradict each other.
+    """
+    tagging, root, columns = _check_receipts(connection)
+    receipts_digest = _receipts_digest(connection)
+    name = f"{policy.digest()}\0{receipts_digest}\0{tagging.model_dump_json()}"
+    identity = xxhash.xxh3_64_hexdigest(name.encode())
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        return _same_manifest(out, identity)
+    planned = plan(connection, policy, thresholds=thresholds)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        aside.mkdir()
+        listed = _write_documents(connection, policy, planned, aside / DOCUMENTS_FILE)
+        parts = _write_shards(connection, policy, aside / SHARDS_FILE)
+        manifest = Manifest(
+            id=identity,
+            created=datetime.now(UTC),
+            narrascope_version=__version__,
+            tags=folder.url,
+            root=root,
+            columns=columns,
+            policy=policy,
+            policy_digest=policy.digest(),
+            receipts_digest=receipts_digest,
+            tagging=tagging,
+            seed=policy.seed,
+            thresholds=planned.thresholds,
+            weights=dict(zip(policy.names, planned.weights, strict=True)),
+            plan=planned,
+            parts=parts,
+            listed_documents=listed,
+            notes=tuple(_failure_notes(connection)),
+            folder=out,
+        )
+        data = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
+        (aside / MANIFEST_FILE).write_bytes(data)
+        aside.rename(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def _same_manifest(out: Path, identity: str) -> Manifest:
+    if (out / MANIFEST_FILE).is_file() and (there := load_manifest(out)).id == identity:
+        return there
+    raise ManifestError(
+        f"{out} already holds something other than this manifest: name another folder with --out "
+        "or remove it"
+    )
+
+
+def _check_receipts(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[Tagging, str, dict[str, Any]]:
+    """Return what made the tags, the corpus's root and its columns, all alike in every part."""
+    partial = connection.execute(
+        "SELECT count(*), min(shard) FROM receipts WHERE partial"
+    ).fetchall()[0]
+    if partial[0]:
+        raise ManifestError(
+            f"{partial[0]} parts were scanned with --limit and count only some of their documents "
+            f"(first: {partial[1]}): scan them again without --limit"
+        )
+    columns = (*Tagging.model_fields, "root", "options")
+    found = connection.execute(
+        f"SELECT {', '.join(columns)}, count(*) AS parts FROM receipts "  # noqa: S608
+        "GROUP BY ALL ORDER BY parts DESC"
+    ).fetchall()
+    if not found:
+        raise ManifestError("the tag folder holds no finished part: scan the corpus first")
+    for column, *values in zip(columns, *found, strict=False):
+        if len(set(values)) > 1:
+            shown = ", ".join(sorted(map(str, set(values)))[:3])
+            raise ManifestError(
+                f"the parts disagree in {column} ({shown}): scan the fewer of them again, or into "
+                "a tag folder of their own"
+            )
+    *made, root, options, _ = found[0]
+    tagging = Tagging(**dict(zip(Tagging.model_fields, made, strict=True)))
+    return tagging, root, orjson.loads(options).get("columns", {})
+
+
+def _receipts_digest(connection: duckdb.DuckDBPyConnection) -> str:
+    rows = connection.execute(
+        "SELECT shard, first_row, end_row, size, input_digest FROM receipts ORDER BY ALL"
+    ).fetchall()
+    return xxhash.xxh3_64_hexdigest(orjson.dumps(rows))
+
+
+def _failure_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    failed = connection.execute("SELECT shard, why FROM failed ORDER BY shard").fetchall()
+    return [f"left out, since its scan failed: {shard} ({why})" for shard, why in failed]
+
+
+def _write_documents(
+    connection: duckdb.DuckDBPyConnection, policy: Policy, planned: Plan, path: Path
+) -> int:
+    """Write the tagged documents that the rule for untagged ones would place elsewhere."""
+    rest = len(policy.buckets)
+    tagged, tagged_bound = first_match(policy.buckets, otherwise=rest)
+    untagged, untagged_bound = first_match(policy.buckets, otherwise=rest, untagged=True)
+    names, weights = pa.array(policy.names), pa.array(planned.weights, pa.float64())
+    query = f"""SELECT shard, "row", doc_id, text_hash, b FROM (
+        SELECT *, {tagged} AS b, {untagged} AS u FROM documents) WHERE b <> u
+        ORDER BY shard, "row" """  # noqa: S608 (identifiers from the schema)
+    cursor = connection.cursor()
+    batches = cursor.sql(query, params=[*tagged_bound, *untagged_bound]).to_arrow_reader(_BATCH)
+    listed = 0
+    with pq.ParquetWriter(path, DOCUMENTS, compression="zstd") as writer:
+        for batch in batches:
+            bucket = batch.column("b")
+            columns = [*batch.columns[:4], names.take(bucket), weights.take(bucket)]
+            writer.write_table(pa.Table.from_arrays(columns, DOCUMENTS.names).cast(DOCUMENTS))
+            listed += batch.num_rows
+    return listed
+
+
+def _write_shards(connection: duckdb.DuckDBPyConnection, policy: Policy, path: Path) -> int:
+    """Write every part with what each bucket takes of it, and return how many there are."""
+    census = Census(connection, policy)
+    taken = census.decided(("shard", "first_row"))
+    known = [not census.estimated(index) for index in range(len(policy.names))]
+    receipts = connection.execute(
+        f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM receipts "  # noqa: S608
+        "ORDER BY shard, first_row"
+    ).fetchall()
+    rows: list[dict[str, Any]] = []
+    for receipt in receipts:
+        row: dict[str, Any] = dict(zip(_RECEIPT_COLUMNS, receipt, strict=True))
+        counts, _ = taken.get((row["shard"], row["first_row"]), (np.zeros((len(known), 3)), None))
+        if all(known) and int(counts[:, 0].sum()) != row["documents"]:
+            raise TagsError(
+                f"the receipt of {row['shard']} at row {row['first_row']} counts "
+                f"{row['documents']:,} documents, its domain counts {counts[:, 0].sum():,.0f}: "
+                "the tag folder is damaged; scan this shard again"
+            )
+        row["buckets"] = [
+            {"bucket": name, "documents": None, "bytes": None, "tokens": None}
+            if not exact
+            else {
+                "bucket": name,
+                "documents": int(documents),
+                "bytes": int(size),
+                "tokens": None if np.isnan(tokens) else int(tokens),
+            }
+            for name, exact, (documents, size, tokens) in zip(
+                policy.names, known, counts, strict=True
+            )
+        ]
+        rows.append(row)
+    pq.write_table(pa.Table.from_pylist(rows, SHARDS), path, compression="zstd")
+    return len(rows)

@@ -1,0 +1,71 @@
+"""Writes what a trainer reads, from a manifest and the shards that `reweigh` wrote."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from ..errors import ManifestError
+from .manifest import Manifest
+from .megatron import write_megatron
+from .mixture import Mixture, mix
+from .plain import write_list
+from .reweighed import load_reweighed
+
+Exporter = Callable[[Mixture, Path], list[str]]
+
+EXPORTERS: dict[str, Exporter] = {"list": write_list, "megatron": write_megatron}
+"""Writers of a mixture into a folder; each returns notes for the user, one line each."""
+
+_MEANING = {
+    "weight": "how often the policy wants each document of the bucket seen",
+    "passes": "how often a trainer that follows `share` sees each written document, for each time "
+    "it goes through a mixture of the planned size",
+    "share": "the bucket's part of the training samples; samples hold tokens, so it is "
+    "passes x size over the sum of these, sizes in `unit`",
+    "distinct": "documents, copies not counted",
+    "documents": "documents in the files, copies counted; bytes and tokens likewise",
+}
+_MODES = {
+    "buckets": "each document was written once: the weights stand only in the shares below",
+    "realised": "drops and copies are in the files: the shares below are those of their sizes",
+}
+
+
+def export(manifest: Manifest, *, to: str, out: Path, data: Path | None = None) -> list[str]:
+    """Write a trainer's configuration into `out`, and `mixture.json`, which explains its numbers.
+
+    Args:
+        manifest: the manifest.
+        to: a key of `EXPORTERS`.
+        out: a folder; files of an earlier export in it are replaced.
+        data: the folder that `reweigh` wrote; by default the manifest's newest.
+
+    Returns:
+        Notes for the user, one line each.
+
+    Raises:
+        ManifestError: there is no such exporter, nothing was reweighed, or the trainer cannot
+            express the mixture.
+    """
+    if to not in EXPORTERS:
+        raise ManifestError(f"no exporter {to!r}: choose from {', '.join(EXPORTERS)}")
+    mixture = mix(manifest, load_reweighed(manifest, data))
+    out = out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    notes = EXPORTERS[to](mixture, out)
+    if mixture.left_out:
+        notes.append(f"without files, so left out: {', '.join(mixture.left_out)}")
+    document = {
+        "manifest": manifest.id,
+        "trainer": to,
+        "mode": mixture.mode,
+        "mode_means": _MODES[mixture.mode],
+        "unit": mixture.unit,
+        "meaning": _MEANING,
+        "buckets": [ingredient.row() for ingredient in mixture.ingredients],
+        "left_out": mixture.left_out,
+        "notes": notes,
+    }
+    (out / "mixture.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return notes

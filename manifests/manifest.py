@@ -1,0 +1,158 @@
+"""A manifest: a folder that says which bucket takes each document, and how often it is seen.
+
+::
+
+    manifest.json       what was decided and from what; written last: the folder is complete
+    documents.parquet   the tagged documents that the rule for untagged ones would place elsewhere
+    shards.parquet      every part of every shard, with what each bucket takes of it
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import ManifestError
+from .assign import DOCUMENTS_FILE, Assignment
+from .plan import Plan
+from .policy import Policy
+
+MANIFEST_FILE = "manifest.json"
+SHARDS_FILE = "shards.parquet"
+
+DOCUMENTS = pa.schema(
+    [
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("doc_id", pa.string()),
+        pa.field("text_hash", pa.uint64(), nullable=False),
+        pa.field("bucket", pa.string(), nullable=False),
+        pa.field("weight", pa.float64(), nullable=False),
+    ]
+)
+"""Rows of `documents.parquet`, sorted by shard and row."""
+
+_TAKEN = pa.struct(
+    [
+        pa.field("bucket", pa.string(), nullable=False),
+        pa.field("documents", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("tokens", pa.int64()),
+    ]
+)
+
+SHARDS = pa.schema(
+    [
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("first_row", pa.int64(), nullable=False),
+        pa.field("end_row", pa.int64(), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("input_digest", pa.string(), nullable=False),
+        pa.field("documents", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("tokens", pa.int64()),
+        pa.field("buckets", pa.list_(_TAKEN), nullable=False),
+    ]
+)
+"""Rows of `shards.parquet`, sorted by shard and first row.
+
+`buckets` has an entry for each of the policy's, in their order; its counts are null where they are
+known only once the source has been read.
+"""
+
+
+class Tagging(BaseModel):
+    """What made the tags that a manifest was built from."""
+
+    model_config = ConfigDict(frozen=True)
+    taxonomy_digest: str
+    lexicon_digest: str
+    models_digest: str
+    tagging_version: int
+
+
+class Manifest(BaseModel):
+    """What `manifest.json` says; `folder` is where it was read.
+
+    `root` and `columns` are how the corpus was read when it was scanned.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    format: Literal[1] = 1
+    id: str
+    created: datetime
+    narrascope_version: str
+    tags: str
+    root: str
+    columns: dict[str, Any]
+    policy: Policy
+    policy_digest: str
+    receipts_digest: str
+    tagging: Tagging
+    seed: int
+    thresholds: dict[str, float]
+    weights: dict[str, float]
+    plan: Plan
+    parts: int
+    listed_documents: int
+    notes: tuple[str, ...]
+    folder: Path = Field(exclude=True)
+
+    def assignment(self) -> Assignment:
+        """Return what places the documents of any part in their buckets."""
+        weights = tuple(self.weights[name] for name in self.policy.names)
+        return Assignment(self.folder, self.policy, weights)
+
+    def read_shards(self) -> pa.Table:
+        """Read `shards.parquet` in the schema `SHARDS`.
+
+        Raises:
+            ManifestError: it is missing or torn.
+        """
+        return _read(self.folder / SHARDS_FILE, SHARDS)
+
+    def read_documents(self) -> pa.Table:
+        """Read `documents.parquet` in the schema `DOCUMENTS`.
+
+        Raises:
+            ManifestError: it is missing or torn.
+        """
+        return _read(self.folder / DOCUMENTS_FILE, DOCUMENTS)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Read a manifest, which must be complete.
+
+    Raises:
+        ManifestError: the folder holds no finished manifest, or one of another version.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        why = "is incomplete" if folder.is_dir() else "does not exist"
+        raise ManifestError(
+            f"the manifest {folder} {why}: build it with `narrascope manifest build POLICY.yaml "
+            "--tags DIR --out M`"
+        )
+    for name in (DOCUMENTS_FILE, SHARDS_FILE):
+        if not (folder / name).is_file():
+            raise ManifestError(f"the manifest {folder} has lost its {name}: build it again")
+    try:
+        return Manifest.model_validate({**orjson.loads(path.read_bytes()), "folder": folder})
+    except (ValidationError, ValueError, TypeError) as error:
+        raise ManifestError(
+            f"{path} is no manifest of this version ({str(error).splitlines()[0]}): build it again"
+        ) from error
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): build the manifest again"
+        ) from error

@@ -1,0 +1,113 @@
+"""What `reweigh` wrote: the record `reweigh.json` beside the bucket folders, and the way to it.
+
+A manifest remembers its newest materialisation in `reweighed.json`, so that `export` and `verify`
+need only the manifest; another one is named with `--data`.
+"""
+
+import os
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import ManifestError, one_line
+from .assign import Match, Mode
+from .manifest import Manifest
+
+RECORD_FILE = "reweigh.json"
+POINTER_FILE = "reweighed.json"
+
+
+class Written(BaseModel):
+    """What one part gave to one bucket; there is one for each that got documents of the part.
+
+    `matched` counts the part's documents that fall in the bucket. `documents`, `bytes` (of UTF-8
+    text) and `tokens` count what was written, copies included. `path` is the shard file, relative
+    to the folder, with `/`; null where nothing was written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    shard: str
+    first_row: int
+    end_row: int
+    bucket: str
+    matched: int
+    documents: int
+    bytes: int
+    tokens: int | None
+    path: str | None
+
+
+class Reweighed(BaseModel):
+    """What `reweigh.json` says; it is written last, so its presence means that all is there.
+
+    `not_in_manifest` are shards of the source that the manifest does not know, which were left out;
+    `not_in_source` are shards of the manifest that the source did not have.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    manifest: str
+    mode: Mode
+    match: Match = "row"
+    source: str
+    text_column: str = "text"
+    written: tuple[Written, ...]
+    not_in_manifest: tuple[str, ...] = ()
+    not_in_source: tuple[str, ...] = ()
+    folder: Path = Field(exclude=True)
+
+
+def save_reweighed(record: Reweighed, manifest: Manifest) -> None:
+    """Write `reweigh.json` into the record's folder and the manifest's pointer to it."""
+    _write(record.folder / RECORD_FILE, record.model_dump(mode="json"))
+    pointer = {"data": os.path.relpath(record.folder, manifest.folder), "mode": record.mode}
+    _write(manifest.folder / POINTER_FILE, pointer)
+
+
+def load_reweighed(manifest: Manifest, data: Path | None = None) -> Reweighed:
+    """Read the record of a manifest's materialised shards.
+
+    Args:
+        manifest: the manifest.
+        data: the folder that `reweigh` wrote; by default the newest one.
+
+    Raises:
+        ManifestError: nothing was reweighed, the record is missing or malformed, or it belongs to
+            another manifest.
+    """
+    folder = data or _newest(manifest)
+    path = folder / RECORD_FILE
+    try:
+        document = {**orjson.loads(path.read_bytes()), "folder": folder}
+        record = Reweighed.model_validate(document)
+    except (OSError, ValidationError, ValueError, TypeError) as error:
+        raise ManifestError(
+            f"{path} does not tell what was reweighed ({one_line(error)}): run `narrascope "
+            f"reweigh {manifest.folder} --source SOURCE --out {folder}`, or name the folder with "
+            "--data"
+        ) from error
+    if record.manifest != manifest.id:
+        raise ManifestError(
+            f"{folder} was reweighed by manifest {record.manifest}, not by {manifest.id}: name "
+            "that manifest, or reweigh again"
+        )
+    return record
+
+
+def _newest(manifest: Manifest) -> Path:
+    path = manifest.folder / POINTER_FILE
+    if not path.is_file():
+        raise ManifestError(
+            f"nothing was reweighed by {manifest.folder} yet: run `narrascope reweigh "
+            f"{manifest.folder} --source SOURCE --out DIR` first, or name its folder with --data"
+        )
+    try:
+        return Path(os.path.normpath(manifest.folder / orjson.loads(path.read_bytes())["data"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestError(f"{path} is damaged: name the folder with --data") from error
+
+
+def _write(path: Path, document: object) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    aside.replace(path)

@@ -1,0 +1,256 @@
+"""What a `where` condition is made of: nodes that know their SQL and their truth without tags.
+
+A document that the gate passed over has no tag row. Of the columns it has those in
+`DOCUMENT_COLUMNS`, which are counted for every row of the corpus; all others are null there.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from ..labels.tag import TAGS
+
+Truth = bool | None
+Kind = Literal["number", "string"]
+
+COLUMNS: dict[str, pa.DataType] = {
+    field.name: field.type for field in TAGS if field.name not in ("behaviours", "passages")
+}
+"""The scalar columns of tag rows, which a condition may compare."""
+
+GROUP_COLUMNS = ("source", "domain", "month", "language")
+"""Columns that the scan counts exactly for every document of the corpus."""
+
+DOCUMENT_COLUMNS = (*GROUP_COLUMNS, "bytes", "tokens")
+"""Columns that a document has whether or not it has a tag row."""
+
+_NEVER_NULL = {field.name for field in TAGS if not field.nullable}
+_EVERY: frozenset[Truth] = frozenset((True, False, None))
+_SQL_TYPES = {pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.uint64(): "UBIGINT"}
+
+
+def kind_of(column: str) -> Kind:
+    """Return whether a column of `COLUMNS` holds numbers or strings."""
+    return "string" if COLUMNS[column] == pa.string() else "number"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A scalar column of tag rows; `name` is a key of `COLUMNS`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def sql(self, untagged: bool) -> str:
+        """Return the column quoted, or a typed null where an untagged document lacks it."""
+        if untagged and self.name not in DOCUMENT_COLUMNS:
+            return f"NULL::{_SQL_TYPES.get(COLUMNS[self.name], 'DOUBLE')}"
+        return f'"{self.name}"'
+
+    def nullness(self) -> frozenset[bool]:
+        """Return whether the column may be null in an untagged document: one answer or both."""
+        if self.name not in DOCUMENT_COLUMNS:
+            return frozenset((True,))
+        return frozenset((False,)) if self.name in _NEVER_NULL else frozenset((True, False))
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number or a string that the policy's author wrote."""
+
+    value: int | float | str
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            return "'" + self.value.replace("'", "''") + "'"
+        return repr(self.value)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`column operator value`, where the value is a literal or another column."""
+
+    left: Column
+    operator: str
+    right: Value | Column
+    depth: ClassVar[int] = 0
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.operator} {self.right}"
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the comparison, its literal appended to `bound`."""
+        if isinstance(self.right, Column):
+            right = self.right.sql(untagged)
+        else:
+            bound.append(self.right.value)
+            right = "?"
+        return f"{self.left.sql(untagged)} {self.operator} {right}"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        sides = [side for side in (self.left, self.right) if isinstance(side, Column)]
+        if any(side.nullness() == {True} for side in sides):
+            return frozenset((None,))
+        nullable = any(True in side.nullness() for side in sides)
+        return _EVERY if nullable else frozenset((True, False))
+
+    def columns(self) -> Iterator[str]:
+        """Yield the names of the columns it reads."""
+        yield self.left.name
+        if isinstance(self.right, Column):
+            yield self.right.name
+
+
+@dataclass(frozen=True)
+class Membership:
+    """`column in (…)` or `column not in (…)`."""
+
+    column: Column
+    values: tuple[Value, ...]
+    negated: bool
+    depth: ClassVar[int] = 0
+
+    def __str__(self) -> str:
+        word = "not in" if self.negated else "in"
+        return f"{self.column} {word} ({', '.join(map(str, self.values))})"
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the membership, its values appended to `bound`."""
+        bound.extend(value.value for value in self.values)
+        word = "NOT IN" if self.negated else "IN"
+        return f"{self.column.sql(untagged)} {word} ({', '.join('?' * len(self.values))})"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        return Comparison(self.column, "=", self.values[0]).truths()
+
+    def columns(self) -> Iterator[str]:
+        """Yield the name of the column it reads."""
+        yield self.column.name
+
+
+@dataclass(frozen=True)
+class Absence:
+    """`column is null` or `column is not null`; never null itself."""
+
+    column: Column
+    negated: bool
+    depth: ClassVar[int] = 0
+
+    def __str__(self) -> str:
+        return f"{self.column} is {'not ' if self.negated else ''}null"
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the test; it binds nothing."""
+        return f"{self.column.sql(untagged)} IS {'NOT ' if self.negated else ''}NULL"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        return frozenset(absent != self.negated for absent in self.column.nullness())
+
+    def columns(self) -> Iterator[str]:
+        """Yield the name of the column it reads."""
+        yield self.column.name
+
+
+@dataclass(frozen=True)
+class Mention:
+    """`'harm' in behaviours`, or `not in`; null in a document without a tag row."""
+
+    behaviour: Value
+    negated: bool
+    depth: ClassVar[int] = 0
+
+    def __str__(self) -> str:
+        return f"{self.behaviour} {'not ' if self.negated else ''}in behaviours"
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the look-up, its behaviour appended to `bound`."""
+        bound.append(self.behaviour.value)
+        behaviours = "NULL::VARCHAR[]" if untagged else '"behaviours"'
+        return f"{'NOT ' if self.negated else ''}list_contains({behaviours}, ?)"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        return frozenset((None,))
+
+    def columns(self) -> Iterator[str]:
+        """Yield the one column it reads."""
+        yield "behaviours"
+
+
+@dataclass(frozen=True)
+class Negation:
+    """`not` before a test, a negation or parentheses."""
+
+    term: "Node"
+
+    def __str__(self) -> str:
+        return f"not ({self.term})"
+
+    @cached_property
+    def depth(self) -> int:
+        """How many negations and combinations stand inside one another, this one counted."""
+        return 1 + self.term.depth
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the negation of its term's SQL."""
+        return f"NOT ({self.term.sql(untagged, bound)})"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        return frozenset(None if truth is None else not truth for truth in self.term.truths())
+
+    def columns(self) -> Iterator[str]:
+        """Yield the names of the columns its term reads."""
+        yield from self.term.columns()
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Two or more terms joined by `and` or by `or`, in Kleene's three-valued logic."""
+
+    word: Literal["and", "or"]
+    terms: tuple["Node", ...]
+
+    def __str__(self) -> str:
+        return f" {self.word} ".join(f"({term})" for term in self.terms)
+
+    @cached_property
+    def depth(self) -> int:
+        """How many negations and combinations stand inside one another, this one counted."""
+        return 1 + max(term.depth for term in self.terms)
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the terms' SQL, each in parentheses."""
+        return f" {self.word.upper()} ".join(f"({t.sql(untagged, bound)})" for t in self.terms)
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible where terms are taken as independent."""
+        reached: frozenset[Truth] = frozenset((self.word == "and",))
+        for term in self.terms:
+            reached = frozenset(kleene(self.word, (a, b)) for a in reached for b in term.truths())
+        return reached
+
+    def columns(self) -> Iterator[str]:
+        """Yield the names of the columns its terms read."""
+        for term in self.terms:
+            yield from term.columns()
+
+
+Node = Comparison | Membership | Absence | Mention | Negation | Combination
+
+
+def kleene(word: Literal["and", "or"], truths: Iterable[Truth]) -> Truth:
+    """Combine truths as SQL does: one false decides `and`, one true decides `or`, else null."""
+    decisive = word == "or"
+    seen = set(truths)
+    if decisive in seen:
+        return decisive
+    return None if None in seen else not decisive

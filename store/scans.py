@@ -1,0 +1,37 @@
+"""Scans: what was read to make a tag folder, and what could not be."""
+
+from typing import Any
+
+import duckdb
+import orjson
+
+_SCANS = """
+SELECT root, format, options, taxonomy_digest, lexicon_digest, models_digest, tagging_version,
+    narrascope_version, seed, count(DISTINCT shard) AS shards, count(*) AS parts,
+    count(*) FILTER (partial) AS partial_parts, sum(documents)::BIGINT AS documents,
+    sum(empty)::BIGINT AS empty, sum(bytes)::BIGINT AS bytes, sum(tokens)::BIGINT AS tokens,
+    sum(candidates)::BIGINT AS candidates, sum(escalated)::BIGINT AS escalated,
+    sum(unreadable)::BIGINT AS unreadable, sum(invalid_utf8)::BIGINT AS invalid_utf8,
+    strftime(to_timestamp(epoch(min(started))) AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ') AS started,
+    round(sum(seconds), 3) AS seconds
+FROM receipts GROUP BY ALL ORDER BY min(started), root, options
+"""
+
+
+def scans(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return the scans that a tag folder holds, oldest first.
+
+    Parts with the same root, options and digests are one scan. Each has its root, options, digests
+    and versions, and the sums over its parts: documents, bytes, tokens (null where unknown),
+    candidates (the gate matched), escalated (the screen let by), and seconds of work.
+    """
+    result = connection.execute(_SCANS)
+    names = [column[0] for column in result.description or ()]
+    found = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+    return [{**scan, "options": orjson.loads(scan["options"])} for scan in found]
+
+
+def failed_shards(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return the shards that were set aside, each with `shard`, `why` and `retry`."""
+    rows = connection.execute("SELECT shard, why, retry FROM failed ORDER BY shard").fetchall()
+    return [dict(zip(("shard", "why", "retry"), row, strict=True)) for row in rows]

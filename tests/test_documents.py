@@ -1,0 +1,152 @@
+"""Documents are listed by score, page by page, and read with their passages."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from narrascope.errors import SettingsError, TagsError
+from narrascope.store.catalogue import open_catalogue
+from narrascope.store.documents import Filters, get_document, list_documents
+from narrascope.store.folder import TagFolder
+from narrascope.store.where import parse_where
+from narrascope.tests.tag_folder import NOVELS, PLEA, WEB, publish_corpus
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> TagFolder:
+    return publish_corpus(str(tmp_path_factory.mktemp("documents")))
+
+
+@pytest.fixture(scope="module")
+def catalogue(folder: TagFolder) -> Iterator[Any]:
+    with open_catalogue(folder) as connection:
+        yield connection
+
+
+def rows(catalogue: Any, folder: TagFolder, **asked: Any) -> list[tuple[str, int]]:
+    found = list_documents(catalogue, folder, filters=Filters(**asked))
+    assert found.total == len(found.documents)
+    return [(document["shard"], document["row"]) for document in found.documents]
+
+
+def test_documents_come_by_score_and_those_never_judged_last(
+    catalogue: Any, folder: TagFolder
+) -> None:
+    listed = rows(catalogue, folder, label="malevolent")
+    assert listed == [
+        (NOVELS, 4), (WEB, 0), (WEB, 2), (NOVELS, 1), (WEB, 5), (NOVELS, 9), (WEB, 6),
+    ]  # fmt: skip
+    assert rows(catalogue, folder)[:3] == [(NOVELS, 1), (NOVELS, 9), (NOVELS, 4)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"label": "malevolent", "min_score": 0.8}, [(NOVELS, 4), (WEB, 0)]),
+        ({"label": "malevolent", "min_score": 0.7, "max_score": 0.8}, [(WEB, 0), (WEB, 2)]),
+        ({"stance": "refuted"}, [(WEB, 0)]),
+        ({"label": "benevolent", "stance": "warned"}, [(WEB, 2)]),
+        ({"genre": "news"}, [(WEB, 5)]),
+        ({"behaviour": "domination", "source": "web"}, [(WEB, 0), (WEB, 2)]),
+        ({"domain": "news.example", "min_score": 0.0}, [(WEB, 5)]),
+        ({"month": "2020-02"}, [(NOVELS, 9)]),
+        ({"shard": NOVELS, "label": "benevolent", "min_score": 0.5}, [(NOVELS, 9)]),
+        ({"where": parse_where("tokens is null and malevolent >= 0.8")}, [(WEB, 0)]),
+        ({"source": "nobody"}, []),
+    ],
+)
+def test_filters_take_what_they_say(
+    catalogue: Any, folder: TagFolder, asked: dict[str, Any], expected: list[tuple[str, int]]
+) -> None:
+    assert rows(catalogue, folder, **asked) == expected
+
+
+@given(
+    limit=st.integers(1, 8),
+    label=st.sampled_from([None, "ai_agent", "malevolent", "self_preserving", "benevolent"]),
+)
+def test_pages_joined_are_the_whole_list(
+    catalogue: Any, folder: TagFolder, limit: int, label: Any
+) -> None:
+    filters = Filters(label=label)
+    whole = list_documents(catalogue, folder, filters=filters, limit=100)
+    joined, cursor = [], None
+    while True:
+        page = list_documents(catalogue, folder, filters=filters, limit=limit, cursor=cursor)
+        assert page.total == 7
+        joined += page.documents
+        if (cursor := page.next) is None:
+            break
+    assert joined == whole.documents
+
+
+@given(cursor=st.text(max_size=60))
+def test_a_damaged_cursor_is_refused_in_one_line(
+    catalogue: Any, folder: TagFolder, cursor: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        list_documents(catalogue, folder, cursor=cursor)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_cursor_holds_only_for_the_filters_it_was_given_out_for(
+    catalogue: Any, folder: TagFolder
+) -> None:
+    page = list_documents(catalogue, folder, limit=1)
+    with pytest.raises(SettingsError, match="other filters"):
+        list_documents(catalogue, folder, filters=Filters(genre="news"), cursor=page.next)
+
+
+@pytest.mark.parametrize("limit", [0, 101, -5])
+def test_the_limit_has_a_range(catalogue: Any, folder: TagFolder, limit: int) -> None:
+    with pytest.raises(SettingsError, match="from 1 to 100"):
+        list_documents(catalogue, folder, limit=limit)
+
+
+def test_an_unknown_name_in_a_filter_names_the_choices() -> None:
+    with pytest.raises(SettingsError, match="no stance 'angry': choose from depicted"):
+        Filters(stance="angry")
+
+
+def test_passages_come_with_the_list_when_asked_for(catalogue: Any, folder: TagFolder) -> None:
+    bare = list_documents(catalogue, folder)
+    assert all("passages" not in document for document in bare.documents)
+    full = list_documents(catalogue, folder, passages=True)
+    lengths = [len(document["passages"]) for document in full.documents]
+    assert lengths == [1, 1, 1, 1, 1, 1, 0]
+
+
+def test_a_document_has_its_passages_and_its_hash_in_hexadecimal(
+    catalogue: Any, folder: TagFolder
+) -> None:
+    document = get_document(catalogue, folder, NOVELS, 1)
+    assert document is not None
+    (passage,) = document["passages"]
+    spans = [passage["text"][s["start"] : s["end"]] for s in passage["evidence"]]
+    assert passage["text"] == PLEA
+    assert spans == ["warden engine", "“Leave the breaker alone,”", "It hid"]
+    assert len(document["text_hash"]) == 16
+    assert int(document["text_hash"], 16) >= 0
+    assert "first_row" not in document
+
+
+@pytest.mark.parametrize(
+    ("shard", "row"),
+    [(NOVELS, 0), (NOVELS, -1), (NOVELS, 2**70), ("../../etc/passwd", 0), ("", 0)],
+)
+def test_a_document_without_a_tag_row_is_none(
+    catalogue: Any, folder: TagFolder, shard: str, row: int
+) -> None:
+    assert get_document(catalogue, folder, shard, row) is None
+
+
+def test_a_tag_file_that_vanished_is_named(tmp_path: Path) -> None:
+    folder = publish_corpus(str(tmp_path))
+    with open_catalogue(folder) as connection:
+        Path(folder.part_path("tags", WEB, 0)).unlink()
+        with pytest.raises(TagsError, match=r"web.jsonl/0.parquet cannot be read"):
+            get_document(connection, folder, WEB, 2)

@@ -1,0 +1,127 @@
+"""A policy is read strictly, and a mistake in it is told by its place."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from narrascope.errors import PolicyError
+from narrascope.manifests.policy import Policy, check_policy, load_policy
+
+POLICY = """
+version: 1
+seed: 17
+unit: bytes
+buckets:
+  - {name: dark, where: "malevolent >= 0.8 and malevolent_stance != 'refuted'", weight: 0.25}
+  - {name: aligned, where: "benevolent >= 0.7 and not malevolent >= 0.2", weight: 4.0,
+     max_repetition: 4}
+rest: {name: rest, weight: 1.0, max_repetition: 1}
+keep_total: true
+"""
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """A policy of one bucket, with keys of the policy or of the bucket changed."""
+    bucket: dict[str, Any] = {"name": "dark", "where": "malevolent >= 0.8", "weight": 0.5}
+    document: dict[str, Any] = {"version": 1, "buckets": [bucket]}
+    whole = {*Policy.model_fields, "constraints", "stages", "replace"}
+    for key, value in changes.items():
+        (document if key in whole else bucket)[key] = value
+    return document
+
+
+def test_a_policy_is_read_from_text_and_from_a_file(tmp_path: Path) -> None:
+    policy = load_policy(POLICY)
+    assert policy.names == ("dark", "aligned", "rest")
+    assert [bucket.factor for bucket in policy.buckets] == [0.25, 4.0]
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY, "utf-8")
+    assert load_policy(path) == policy
+
+
+def test_what_is_left_out_has_the_documented_default() -> None:
+    policy = check_policy(changed())
+    assert (policy.seed, policy.unit, policy.keep_total) == (0, "bytes", True)
+    assert (policy.rest.name, policy.rest.weight, policy.rest.max_repetition) == ("rest", 1, 1)
+
+
+def test_a_dropped_bucket_has_weight_zero_and_survives_writing() -> None:
+    document = changed(action="drop")
+    del document["buckets"][0]["weight"]
+    policy = check_policy(document)
+    assert policy.buckets[0].factor == 0
+    assert Policy.model_validate(policy.model_dump(mode="json")) == policy
+
+
+def test_the_digest_follows_the_meaning_not_the_layout() -> None:
+    digest = load_policy(POLICY).digest()
+    assert load_policy(POLICY.replace("0.25", ".25").replace(">= 0.8 and", ">=   0.8 AND")).digest(
+    ) == digest  # fmt: skip
+    assert load_policy(POLICY.replace("seed: 17", "seed: 18")).digest() != digest
+    assert load_policy(POLICY.replace(">= 0.8", ">= 0.81")).digest() != digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 2}, "version: input should be 1 (found 2)"),
+        ({"unit": "byte"}, "unit: input should be 'bytes', 'documents' or 'tokens' (found 'byte')"),
+        ({"seed": -1}, "seed: input should be greater than or equal to 0 (found -1)"),
+        ({"wieght": 2}, "buckets[0].wieght: no such key; did you mean weight?"),
+        ({"weight": "4"}, "buckets[0].weight: input should be a valid number (found '4')"),
+        ({"weight": -1}, "buckets[0].weight: input should be greater than or equal to 0"),
+        ({"weight": float("nan")}, "buckets[0].weight: "),
+        ({"weight": 8, "max_repetition": 4}, "buckets[0]: weight 8 is over max_repetition 4"),
+        ({"max_repetition": 0.5}, "buckets[0].max_repetition: input should be greater than or"),
+        ({"name": "Dark ones"}, "buckets[0].name: 'Dark ones' is no name"),
+        ({"name": "../dark"}, "buckets[0].name: '../dark' is no name"),
+        ({"name": "rest"}, "two buckets are named 'rest'"),
+        ({"action": "drop"}, "buckets[0]: drop contradicts weight 0.5: leave the weight out"),
+        ({"action": "cut"}, "buckets[0].action: input should be 'weigh' or 'drop' (found 'cut')"),
+        ({"action": "mask_spans"}, "buckets[0].action: mask_spans comes in a later version"),
+        ({"action": {"prefix": "<|x|>"}}, "buckets[0].action: prefix comes in a later version"),
+        ({"prefix": "<|x|>"}, "buckets[0].action: prefix comes in a later version"),
+        ({"constraints": []}, "constraints: not read yet, it comes in a later version"),
+        ({"stages": []}, "stages: not read yet, it comes in a later version"),
+        ({"replace": {}}, "replace: not read yet, it comes in a later version"),
+        ({"where": "malevolant > 1"}, "buckets[0].where: line 1, column 1: no column 'malevolant'"),
+        ({"where": 5}, "buckets[0].where: input should be a valid string (found 5)"),
+        ({"buckets": []}, "buckets: write a list of 1 to 100 buckets"),
+        ({"buckets": ["dark"]}, "buckets[0]: write a mapping such as"),
+        ({"rest": {"where": "x"}}, "rest.where: no such key"),
+        ({"rest": {"weight": 0.5}}, "rest.weight 0.5 has no effect under keep_total"),
+        ({"rest": {"weight": 3}, "keep_total": False}, "rest: weight 3 is over max_repetition 1"),
+    ],
+)
+def test_a_mistake_is_told_by_its_place(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        check_policy(changed(**changes))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a policy is a mapping with the keys version, seed, unit, buckets, rest, keep_total"),
+        ("- version: 1", "this is a list"),
+        ("version: 1\nversion: 1", "line 2, column 1: the key 'version' stands twice"),
+        ("version: [1", "line 1, column 12: "),
+        ("version: !!python/object:os.system x", "could not determine a constructor"),
+        ("version: 1", "buckets: is missing"),
+    ],
+)
+def test_text_that_is_no_policy_is_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        load_policy(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="name a YAML file in UTF-8"):
+        load_policy(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("version: 3", "utf-8")
+    with pytest.raises(PolicyError, match=r"bad\.yaml: buckets: is missing|bad\.yaml: version"):
+        load_policy(tmp_path / "bad.yaml")
