@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import ManifestError
-from ..store.condition import DOCUMENT_COLUMNS
+from ..store.condition import COLUMNS, DOCUMENT_COLUMNS
 from .draw import copies
 from .policy import Bucket, Policy
 
@@ -28,26 +28,26 @@ DOCUMENTS_FILE = "documents.parquet"
 
 
 def first_match(
-    buckets: Sequence[Bucket], *, otherwise: int, untagged: bool = False
+    buckets: Sequence[Bucket], *, untagged: bool = False, without: frozenset[int] = frozenset()
 ) -> tuple[str, list[Any]]:
     """Return a DuckDB expression for the index of the bucket that takes a row, and its parameters.
 
     Args:
-        buckets: the buckets in order.
-        otherwise: the index where none takes the row.
+        buckets: the policy's buckets; the index of the rest is their number.
         untagged: read only the columns that a document without a tag row has.
+        without: indices of buckets that take nothing.
     """
     branches: list[str] = []
     bound: list[Any] = []
     for index, bucket in enumerate(buckets):
         condition = bucket.condition
-        if untagged and not condition.matches_untagged():
+        if index in without or (untagged and not condition.matches_untagged()):
             continue
         sql, parameters = condition.sql(untagged=untagged)
         branches.append(f"WHEN {sql} THEN {index}")
         bound.extend(parameters)
-    chosen = f"CASE {' '.join(branches)} ELSE {otherwise} END" if branches else f"{otherwise}"
-    return chosen, bound
+    rest = str(len(buckets))
+    return (f"CASE {' '.join(branches)} ELSE {rest} END" if branches else rest), bound
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Assignment:
                 "needs: match by another of row, doc_id, text_hash"
             )
         ordinals = pa.array(np.arange(documents.num_rows))
-        part = documents.select(sorted(needed)).append_column("ordinal", ordinals)
-        buckets = self.policy.buckets
-        rule, rule_bound = first_match(buckets, otherwise=len(buckets), untagged=True)
+        types = pa.schema([(name, COLUMNS[name]) for name in sorted(needed)])
+        part = documents.select(types.names).cast(types).append_column("ordinal", ordinals)
+        rule, rule_bound = first_match(self.policy.buckets, untagged=True)
         where, where_bound = "", []
         if match == "row":
             where = 'WHERE shard = ? AND "row" >= ? AND "row" < ?'

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from .. import __version__
-from ..errors import ManifestError, TagsError
+from ..errors import ManifestError, TagsError, one_line
 from ..store.folder import TagFolder
 from .assign import DOCUMENTS_FILE, first_match
 from .census import Census
@@ -28,7 +28,8 @@ from .manifest import (
     Tagging,
     load_manifest,
 )
-from .plan import Plan, plan
+from .plan import plan
+from .planned import Plan
 from .policy import Policy
 
 _BATCH = 100_000
@@ -62,6 +63,7 @@ def build_manifest(
         PolicyError: as for `plan`.
         TagsError: the tag folder's counts contradict each other.
     """
+    out = out.resolve()
     tagging, root, columns = _check_receipts(connection)
     receipts_digest = _receipts_digest(connection)
     name = f"{policy.digest()}\0{receipts_digest}\0{tagging.model_dump_json()}"
@@ -69,10 +71,9 @@ def build_manifest(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _same_manifest(out, identity)
     planned = plan(connection, policy, thresholds=thresholds)
-    out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
-        aside.mkdir()
+        aside.mkdir(parents=True)
         listed = _write_documents(connection, policy, planned, aside / DOCUMENTS_FILE)
         parts = _write_shards(connection, policy, aside / SHARDS_FILE)
         manifest = Manifest(
@@ -98,6 +99,11 @@ def build_manifest(
         data = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
         (aside / MANIFEST_FILE).write_bytes(data)
         aside.rename(out)
+    except OSError as error:
+        raise ManifestError(
+            f"the manifest {out} cannot be written ({one_line(error)}): name a folder that can be "
+            "made, with --out"
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return manifest
@@ -159,9 +165,8 @@ def _write_documents(
     connection: duckdb.DuckDBPyConnection, policy: Policy, planned: Plan, path: Path
 ) -> int:
     """Write the tagged documents that the rule for untagged ones would place elsewhere."""
-    rest = len(policy.buckets)
-    tagged, tagged_bound = first_match(policy.buckets, otherwise=rest)
-    untagged, untagged_bound = first_match(policy.buckets, otherwise=rest, untagged=True)
+    tagged, tagged_bound = first_match(policy.buckets)
+    untagged, untagged_bound = first_match(policy.buckets, untagged=True)
     names, weights = pa.array(policy.names), pa.array(planned.weights, pa.float64())
     query = f"""SELECT shard, "row", doc_id, text_hash, b FROM (
         SELECT *, {tagged} AS b, {untagged} AS u FROM documents) WHERE b <> u

@@ -2,9 +2,10 @@
 
 Documents with a tag row are counted one by one. The others are what the scan's exact counts by
 source, domain, month and language hold beyond them; buckets that read nothing else of an untagged
-document are counted exactly. Where a bucket reads bytes or tokens, the documents that it and the
-buckets after it share are divided as the control sample is: each control row counts for one over
-its inclusion probability (Horvitz and Thompson 1952), scaled to the exact total.
+document are counted exactly. A bucket that reads bytes or tokens takes an unknown part of what
+would otherwise fall in a later one. That part is estimated from the control sample, separately for
+each bucket in which documents would fall otherwise: each control row counts for one over its
+inclusion probability (Horvitz and Thompson 1952), scaled to the exact total.
 """
 
 from collections.abc import Sequence
@@ -15,10 +16,9 @@ import numpy as np
 from ..errors import PolicyError, TagsError
 from ..store.condition import GROUP_COLUMNS
 from .assign import first_match
-from .policy import Policy
+from .policy import Bucket, Policy
 
 Group = tuple[str | int | None, ...]
-UNDECIDED = -1
 
 
 class Census:
@@ -36,7 +36,8 @@ class Census:
         self._connection = connection
         self._buckets = policy.buckets
         self._names = policy.names
-        self.estimated_from = _first_estimated(policy)
+        self._sized = frozenset(i for i, b in enumerate(policy.buckets) if _reads_size(b))
+        self.estimated_from = min(self._sized, default=None)
         self.has_tokens = self._query("SELECT count(*) = count(tokens) FROM domains", [])[0][0]
 
     def estimated(self, index: int) -> bool:
@@ -48,9 +49,7 @@ class Census:
 
     def whole(self) -> np.ndarray:
         """Return the size of every bucket over the whole corpus."""
-        decided = self.decided(())
-        counts, left = decided.get((), (np.zeros((len(self._names), 3)), np.zeros(3)))
-        return counts + self._divide(left, (), self._control(()))
+        return self._sizes(()).get((), np.zeros((len(self._names), 3)))
 
     def by(self, column: str) -> dict[str | None, np.ndarray]:
         """Return the size of every bucket by the values of `source`, `domain`, `month` or
@@ -60,14 +59,21 @@ class Census:
         """
         if column not in GROUP_COLUMNS:
             raise ValueError(f"{column!r} is not counted for every document")
-        control = self._control((column,)) | self._control(())
+        return {group[0]: sizes for group, sizes in self._sizes((column,)).items()}  # type: ignore[misc]
+
+    def _sizes(self, by: Sequence[str]) -> dict[Group, np.ndarray]:
+        control = self._control(())
+        by_group = self._control(by)
         return {
-            group[0]: counts + self._divide(left, group, control)  # type: ignore[misc]
-            for group, (counts, left) in self.decided((column,)).items()
+            group: exact + self._divide(left, by_group.get(group), control)
+            for group, (exact, left) in self.decided(by).items()
         }
 
     def decided(self, by: Sequence[str]) -> dict[Group, tuple[np.ndarray, np.ndarray]]:
-        """Return by group the buckets' exact sizes, and the size of what is left undecided.
+        """Return by group the buckets' exact sizes, and what is left to divide.
+
+        What is left stands in the row of the bucket in which it falls unless a bucket that reads
+        bytes or tokens takes it.
 
         Args:
             by: columns that both tag rows and domain counts have, such as `shard, first_row`.
@@ -76,81 +82,82 @@ class Census:
             TagsError: the tag rows hold more than the scan's counts.
         """
         columns = "".join(f'"{column}", ' for column in by)
-        tagged, tagged_bound = first_match(self._buckets, otherwise=len(self._buckets))
-        kept = self._buckets[: self.estimated_from]
-        otherwise = len(self._buckets) if self.estimated_from is None else UNDECIDED
-        rule, bound = first_match(kept, otherwise=otherwise, untagged=True)
+        tagged, tagged_bound = first_match(self._buckets)
+        fallback, bound = first_match(self._buckets, untagged=True, without=self._sized)
         rows = self._query(
             f"""WITH cells AS (
-                SELECT {columns} false AS tagged, {rule} AS bucket, documents AS d, bytes AS b,
+                SELECT {columns} false AS tagged, {fallback} AS bucket, documents AS d, bytes AS b,
                     tokens AS t FROM domains
-                UNION ALL SELECT {columns} false, {rule}, -1, -bytes, -tokens FROM documents
+                UNION ALL SELECT {columns} false, {fallback}, -1, -bytes, -tokens FROM documents
                 UNION ALL SELECT {columns} true, {tagged}, 1, bytes, tokens FROM documents)
-            SELECT {columns} bucket, sum(d), sum(b), coalesce(sum(t), 0) FROM cells
-            GROUP BY {columns} tagged, bucket ORDER BY ALL""",  # noqa: S608 (identifiers from fixed lists)
+            SELECT {columns} tagged, bucket, sum(d), sum(b), coalesce(sum(t), 0) FROM cells
+            GROUP BY ALL ORDER BY ALL""",  # noqa: S608 (identifiers from fixed lists)
             [*bound, *bound, *tagged_bound],
         )
         groups: dict[Group, tuple[np.ndarray, np.ndarray]] = {}
-        for *group, bucket, documents, size, tokens in rows:
+        for *group, is_tagged, bucket, documents, size, tokens in rows:
             if min(documents, size) < 0 or (self.has_tokens and tokens < 0):
                 raise TagsError(
                     f"the tag rows of {tuple(group) or 'the corpus'} hold more than the scan "
                     "counted there: the tag folder is damaged; scan these shards again"
                 )
-            empty = (np.zeros((len(self._names), 3)), np.zeros(3))
-            counts, left = groups.setdefault(tuple(group), empty)
-            target = left if bucket == UNDECIDED else counts[bucket]
-            target += (documents, size, tokens if self.has_tokens else np.nan)
+            shape = (len(self._names), 3)
+            exact, left = groups.setdefault(tuple(group), (np.zeros(shape), np.zeros(shape)))
+            is_open = self.estimated_from is not None and bucket >= self.estimated_from
+            target = left if is_open and not is_tagged else exact
+            target[bucket] += (documents, size, tokens if self.has_tokens else np.nan)
         return groups
 
     def _control(self, by: Sequence[str]) -> dict[Group, np.ndarray]:
-        """Return by group what the control rows stand for in the buckets that share the rest."""
+        """Return by group what the control rows stand for: an array (otherwise in, in, size)."""
         if self.estimated_from is None:
             return {}
         columns = "".join(f'"{column}", ' for column in by)
-        rule, bound = first_match(self._buckets, otherwise=len(self._buckets), untagged=True)
+        fallback, fallback_bound = first_match(self._buckets, untagged=True, without=self._sized)
+        rule, bound = first_match(self._buckets, untagged=True)
         rows = self._query(
-            f"""SELECT {columns} {rule} AS bucket, sum(1 / inclusion_probability),
-                sum(bytes / inclusion_probability),
+            f"""SELECT {columns} {fallback} AS fallback, {rule} AS bucket,
+                sum(1 / inclusion_probability), sum(bytes / inclusion_probability),
                 coalesce(sum(tokens / inclusion_probability), 0)
             FROM control WHERE stratum = 'gate' GROUP BY ALL ORDER BY ALL""",  # noqa: S608
-            bound,
+            [*fallback_bound, *bound],
         )
+        count = len(self._names)
         groups: dict[Group, np.ndarray] = {}
-        for *group, bucket, documents, size, tokens in rows:
-            if bucket >= self.estimated_from:
-                drawn = groups.setdefault(tuple(group), np.zeros((len(self._names), 3)))
-                drawn[bucket] = (documents, size, tokens)
+        for *group, otherwise, bucket, documents, size, tokens in rows:
+            drawn = groups.setdefault(tuple(group), np.zeros((count, count, 3)))
+            drawn[otherwise, bucket] = (documents, size, tokens)
         return groups
 
     def _divide(
-        self, left: np.ndarray, group: Group, control: dict[Group, np.ndarray]
+        self, left: np.ndarray, drawn: np.ndarray | None, whole: dict[Group, np.ndarray]
     ) -> np.ndarray:
-        """Divide what is undecided as the control rows of the group are."""
-        sizes = np.zeros((len(self._names), 3))
-        if self.estimated_from is None or left[0] == 0:
+        """Divide what is left as the group's control rows are, or else as the whole corpus's."""
+        sizes = np.zeros_like(left)
+        if self.estimated_from is None or not left[:, 0].any():
             return sizes
-        drawn = control.get(group, control.get(()))
-        if drawn is None:
+        if not whole:
             name = self._names[self.estimated_from]
             raise PolicyError(
                 f"bucket {name!r} reads bytes or tokens of documents without tags, which are "
-                "estimated from the control sample, and it holds none of them: scan with "
+                "estimated from the control sample, and this scan drew none: scan with "
                 "--control-rate above 0, or add a condition on a label to the bucket"
             )
-        totals = drawn.sum(axis=0)
-        shares = np.divide(drawn, totals, out=np.zeros_like(drawn), where=totals > 0)
-        shares[-1] += totals == 0
-        return left * shares
+        for otherwise in np.flatnonzero(left[:, 0]):
+            rows = whole[()][otherwise]
+            if drawn is not None and drawn[otherwise].any():
+                rows = drawn[otherwise]
+            totals = rows.sum(axis=0)
+            shares = np.divide(rows, totals, out=np.zeros_like(rows), where=totals > 0)
+            shares[otherwise] += totals == 0
+            sizes += left[otherwise] * shares
+        return sizes
 
     def _query(self, sql: str, bound: list) -> list[tuple]:
         return self._connection.execute(sql, bound).fetchall()
 
 
-def _first_estimated(policy: Policy) -> int | None:
-    """Return the first bucket that may take untagged documents by their bytes or tokens."""
-    for index, bucket in enumerate(policy.buckets):
-        condition = bucket.condition
-        if condition.matches_untagged() and condition.columns & {"bytes", "tokens"}:
-            return index
-    return None
+def _reads_size(bucket: Bucket) -> bool:
+    """Return whether a bucket may take untagged documents by their bytes or tokens."""
+    condition = bucket.condition
+    return condition.matches_untagged() and bool(condition.columns & {"bytes", "tokens"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import orjson
 
-from ..errors import ManifestError
+from ..errors import ManifestError, one_line
 from .manifest import Manifest
 from .megatron import write_megatron
 from .mixture import Mixture, mix
@@ -46,12 +46,21 @@ def export(manifest: Manifest, *, to: str, out: Path, data: Path | None = None) 
 
     Raises:
         ManifestError: there is no such exporter, nothing was reweighed, or the trainer cannot
-            express the mixture.
+            express the mixture; or `out` cannot be written.
     """
     if to not in EXPORTERS:
         raise ManifestError(f"no exporter {to!r}: choose from {', '.join(EXPORTERS)}")
     mixture = mix(manifest, load_reweighed(manifest, data))
-    out = out.resolve()
+    try:
+        return _write(manifest, mixture, to, out.resolve())
+    except OSError as error:
+        raise ManifestError(
+            f"{out} cannot be written ({one_line(error)}): name a folder that can be made, with "
+            "--out"
+        ) from error
+
+
+def _write(manifest: Manifest, mixture: Mixture, to: str, out: Path) -> list[str]:
     out.mkdir(parents=True, exist_ok=True)
     notes = EXPORTERS[to](mixture, out)
     if mixture.left_out:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ManifestError
 from .assign import DOCUMENTS_FILE, Assignment
-from .plan import Plan
+from .planned import Plan
 from .policy import Policy
 
 MANIFEST_FILE = "manifest.json"

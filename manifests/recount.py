@@ -1,10 +1,12 @@
 """Counts what a shard file holds, from the file itself."""
 
 import gzip
+import io
 import json
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -31,7 +33,7 @@ def recount(path: Path, column: str) -> tuple[int, int]:
         if path.suffix == ".parquet":
             return _recount_parquet(path, column)
         with _open(path) as lines:
-            sizes = [_size(json.loads(line.decode("utf-8", "replace")), column) for line in lines]
+            sizes = [_size(_parse(line), column) for line in lines]
         return len(sizes), sum(sizes)
     except (
         OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zstandard.ZstdError,
@@ -57,13 +59,23 @@ def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if path.suffix == ".zst":
-        return cast("IO[bytes]", zstandard.open(path, "rb"))
+        unpacked = zstandard.ZstdDecompressor().stream_reader(
+            path.open("rb"), read_across_frames=True, closefd=True
+        )
+        return cast("IO[bytes]", io.BufferedReader(cast("io.RawIOBase", unpacked), 2**20))
     return path.open("rb")
 
 
-def _size(record: dict, column: str) -> int:
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # invalid UTF-8 or a lone surrogate, which a scan repairs
+        return json.loads(line.decode("utf-8", "replace"))
+
+
+def _size(record: dict[str, Any], column: str) -> int:
     text = record.get(column) or ""
     try:
         return len(text.encode())
-    except UnicodeEncodeError:  # a lone surrogate counts as the replacement character, as in a scan
+    except UnicodeEncodeError:  # a lone surrogate counts as U+FFFD, as in a scan
         return len(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode())

@@ -77,9 +77,9 @@ def _check_files(reweighed: Reweighed) -> Iterator[str]:
 def _check_strays(reweighed: Reweighed) -> Iterator[str]:
     """Name shard files that the record does not know: a trainer's glob would read them."""
     known = {entry.path for entry in reweighed.written}
-    for path in sorted(reweighed.folder.rglob("*")):
+    for path in sorted(reweighed.folder.glob("[!.]*/**/*")):
         name = path.relative_to(reweighed.folder).as_posix()
-        if "/" in name and name.endswith(ENDINGS) and name not in known:
+        if name.endswith(ENDINGS) and name not in known and path.is_file():
             yield f"{name}: is not in the record: remove it or reweigh into an empty folder"
 
 

@@ -82,5 +82,6 @@ def _begin_worker(lease: Path | None, logging_dir: str) -> None:
     # it in one line instead.
     if "://" not in logging_dir:
         log = Path(logging_dir) / "workers.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
     pa.set_cpu_count(1)

@@ -133,7 +133,7 @@ def _numerators(
     group = {None: "'all'", "stance": f"{label}_stance", "behaviour": "behaviour"}.get(by, by)
     source = "documents"
     if by == "behaviour":
-        source = "(SELECT *, unnest(list_distinct(behaviours)) AS behaviour FROM documents)"
+        source = "(SELECT *, unnest(behaviours) AS behaviour FROM documents)"
     condition, more = where.sql() if where else ("true", [])
     rows = connection.execute(
         f"SELECT {group}, {columns} FROM {source} WHERE {condition} GROUP BY 1",  # noqa: S608

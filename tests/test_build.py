@@ -66,6 +66,28 @@ def test_every_row_of_the_corpus_falls_where_the_plan_counted_it(manifest: Manif
             assert placed.count(taken["bucket"]) == taken["documents"]
 
 
+@pytest.mark.parametrize(
+    "wheres",
+    [
+        ["malevolent is null"],
+        ["month >= '2020-02' or benevolent > 0.1", "source is null", "malevolent < 0.5"],
+        ["not (source == 'novels' or malevolent > 0.7)", "gate_matches is null", "url is null"],
+        ["'domination' in behaviours", "'domination' not in behaviours", "month == '2020-01'"],
+        ["domain != 'news.example' and not malevolent >= 0.5", "shard == 'web.jsonl'"],
+        ["screen_malevolent is not null and malevolent is null", "domain in ('news.example')"],
+    ],
+)
+def test_the_plan_and_the_placing_of_rows_agree_whatever_the_conditions(
+    tmp_path: Path, wheres: list[str]
+) -> None:
+    buckets = [{"name": f"b{n}", "where": where} for n, where in enumerate(wheres)]
+    manifest = build(tmp_path, buckets)
+    placed = [name for part in PARTS for name in buckets_of(manifest, part[0], part[1])]
+    assert {b.name: b.before.documents for b in manifest.plan.buckets} == {
+        name: placed.count(name) for name in manifest.policy.names
+    }
+
+
 def test_a_tagged_document_that_a_bucket_passes_over_is_not_taken_for_an_untagged_one(
     tmp_path: Path,
 ) -> None:
@@ -115,6 +137,17 @@ def test_building_again_returns_the_same_manifest_and_another_policy_is_refused(
     assert build(tmp_path) == manifest
     with pytest.raises(ManifestError, match="already holds something other than this manifest"):
         build(tmp_path, BUCKETS[:1])
+
+
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+    folder = publish_corpus(str(tmp_path / "tags"))
+    policy = check_policy({"version": 1, "buckets": BUCKETS, "keep_total": False})
+    with (
+        open_catalogue(folder) as connection,
+        pytest.raises(ManifestError, match="cannot be written"),
+    ):
+        build_manifest(folder, connection, policy, out=tmp_path / "file" / "m")
 
 
 def test_the_identity_follows_policy_and_tags_only(manifest: Manifest, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from narrascope.errors import PolicyError, TagsError
 from narrascope.labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS
-from narrascope.manifests.plan import Plan, plan
+from narrascope.manifests.plan import plan
+from narrascope.manifests.planned import Plan
 from narrascope.manifests.policy import Policy, check_policy
 from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.tag_folder import publish_corpus
@@ -183,6 +184,19 @@ def test_size_conditions_are_estimated_from_the_control_sample_and_say_so() -> N
     assert planned.buckets[1].before.bytes == pytest.approx(800 * 1000 / 1100)
     assert "estimated from the control sample: long, rest" in planned.notes
     assert group(planned, "source", "web").before.documents == 80
+
+
+def test_what_a_size_condition_leaves_to_a_later_bucket_is_counted_within_that_bucket() -> None:
+    drawn = [control_row(1, 5, 0.5), control_row(2, 50, 0.5)]
+    with small_catalogue(drawn, documents=80) as connection:
+        planned = plan(
+            connection,
+            policy(
+                bucket("long", "bytes > 20 and source != 'web'"), bucket("web", "source == 'web'"),
+                keep_total=False,
+            ),
+        )  # fmt: skip
+    assert sizes(planned) == {"long": (0, 0), "web": (80, 80), "rest": (0, 0)}
 
 
 def test_contradictory_counts_are_refused(tmp_path: Path) -> None:

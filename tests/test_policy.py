@@ -40,6 +40,12 @@ def test_a_policy_is_read_from_text_and_from_a_file(tmp_path: Path) -> None:
     assert load_policy(path) == policy
 
 
+def test_the_policy_in_the_documentation_is_read() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "manifests.md").read_text("utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert load_policy(example).names == ("malevolent", "aligned", "adverts", "rest")
+
+
 def test_what_is_left_out_has_the_documented_default() -> None:
     policy = check_policy(changed())
     assert (policy.seed, policy.unit, policy.keep_total) == (0, "bytes", True)
