@@ -99,10 +99,11 @@ def stats(
     from .store.folder import TagFolder
     from .store.prevalence import prevalence
 
-    rows = prevalence(
-        open_catalogue(TagFolder(tags)), label=label, by=by, unit=unit, estimator=estimator,
-        thresholds=default_thresholds(),
-    )  # fmt: skip
+    with open_catalogue(TagFolder(tags)) as catalogue:
+        rows = prevalence(
+            catalogue, label=label, by=by, unit=unit, estimator=estimator,
+            thresholds=default_thresholds(),
+        )  # fmt: skip
     terminal.print_prevalence(rows, format)
 
 
@@ -115,11 +116,10 @@ def score(
     output: Annotated[Path | None, typer.Option(help="Where lines of scores go.")] = None,
 ) -> None:
     """Score texts: probabilities, labels, stance, genre, behaviours and evidence."""
-    from .classifiers.cascade import load_cascade, score_lines
+    from .classifiers.cascade import load_cascade
 
-    terminal.copy_scores(
-        score_lines, load_cascade(read_settings().models), text=text, input=input, output=output
-    )
+    cascade = load_cascade(read_settings().models)
+    terminal.copy_scores(cascade.score_texts, text=text, input=input, output=output)
 
 
 @app.command()
@@ -129,7 +129,7 @@ def demo(
     """Scan the bundled demo corpus, print the tables, and say what to try next."""
     from .manifests.plan import plan
     from .manifests.policy import load_policy
-    from .pipelines.demo import demo_corpus
+    from .pipelines.demo import demo_corpus, example_policy
     from .pipelines.scan import scan as run
     from .store.catalogue import open_catalogue
     from .store.documents import Filters, list_documents
@@ -137,24 +137,21 @@ def demo(
     from .store.prevalence import prevalence
 
     corpus = demo_corpus()
-    example = corpus / "policy.yaml"
+    example = example_policy()
     with terminal.progress("scanning") as progress:
         report = run(str(corpus), tags, workers=2, progress=progress)
     terminal.print_scan(report, tags)
-    folder = TagFolder(tags)
-    catalogue = open_catalogue(folder)
-    thresholds = default_thresholds()
-    terminal.print_prevalence(prevalence(catalogue, thresholds=thresholds), TableFormat.table)
-    terminal.print_prevalence(
-        prevalence(catalogue, label="malevolent", by="source", thresholds=thresholds),
-        TableFormat.table,
-    )
-    page = list_documents(
-        catalogue, folder, filters=Filters(label="malevolent"), limit=3, passages=True
-    )
+    folder, thresholds = TagFolder(tags), default_thresholds()
+    with open_catalogue(folder) as catalogue:
+        overall = prevalence(catalogue, thresholds=thresholds)
+        by_source = prevalence(catalogue, label="malevolent", by="source", thresholds=thresholds)
+        filters = Filters(label="malevolent")
+        page = list_documents(catalogue, folder, filters=filters, limit=3, passages=True)
+        planned = plan(catalogue, load_policy(example), thresholds=thresholds)
+    terminal.print_prevalence(overall, TableFormat.table)
+    terminal.print_prevalence(by_source, TableFormat.table)
     terminal.print_documents("highest for malevolent", page.documents)
-    policy = load_policy(example)
-    terminal.print_plan(plan(catalogue, policy, thresholds=thresholds), TableFormat.table)
+    terminal.print_plan(planned, TableFormat.table, by=("bucket", "label", "source"))
     terminal.say(
         [
             "",
@@ -188,31 +185,36 @@ def serve(
 @app.command()
 def train(
     examples: Annotated[
-        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones too.")
+        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones alone.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the models go.")] = Path("models"),
-    seed: Seed = 0,
+    seed: Seed = 17,
 ) -> None:
     """Train the screen and the verdict from labelled passages, the same to the bit each time."""
     from .classifiers.train import train as run
+    from .labels.examples import shipped_examples
 
-    terminal.print_table("trained", run(examples or [], out, seed=seed), "table")
+    meta = run(examples or shipped_examples(), out, seed=seed)
+    terminal.print_table(f"trained into {out}", [meta["counts"]], "table")
 
 
 @app.command()
 def evaluate(
     examples: Annotated[
-        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones too.")
+        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones alone.")
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds, grouped by work.")] = 5,
-    seed: Seed = 0,
+    seed: Seed = 17,
     format: Format = TableFormat.table,
 ) -> None:
     """Measure the cascade in folds that share no work: precision, recall, calibration."""
     from .classifiers.evaluate import evaluate as run
+    from .labels.examples import shipped_examples
 
     terminal.print_table(
-        f"{folds} folds by work", run(examples or [], folds=folds, seed=seed), format
+        f"{folds} folds by work",
+        run(examples or shipped_examples(), folds=folds, seed=seed),
+        format,
     )
 
 

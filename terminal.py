@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,13 @@ from .errors import SourceError
 
 Row = Mapping[str, Any]
 
-_out = Console(soft_wrap=False, highlight=False)
-_err = Console(stderr=True, highlight=False)
+_WIDTH = int(os.environ.get("COLUMNS", "100"))
+
+_out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+_err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH)
+
+_SHOWN = 15
+"""Rows of a group that a plan's table shows; JSON and CSV have all."""
 
 
 @contextmanager
@@ -89,8 +95,10 @@ def _draw_prevalence(rows: Sequence[Row]) -> None:
     table = _table(f"{first['estimator']}, share of {first['unit']}{by}")
     for name in ("label", *([first["by"]] if first["by"] else [])):
         table.add_column(name)
-    for name in ("share", "", "numerator", "denominator"):
-        table.add_column(name, justify="left" if name == "" else "right")
+    table.add_column("share", justify="right")
+    table.add_column("", min_width=20)
+    for name in ("numerator", "denominator"):
+        table.add_column(name, justify="right")
     largest = max((row["share"] or 0 for row in rows), default=0) or 1
     for row in rows:
         group = [str(row["group"] if row["group"] is not None else "(none)")] if first["by"] else []
@@ -100,9 +108,16 @@ def _draw_prevalence(rows: Sequence[Row]) -> None:
             f"{row['numerator']:,.10g}", f"{row['denominator']:,}",
         )  # fmt: skip
     _out.print(table)
-    notes = dict.fromkeys(n for row in rows for n in str(row["note"] or "").split("; ") if n)
-    for note in list(notes)[:6]:
-        _out.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        for note in filter(None, str(row["note"] or "").split("; ")):
+            labels = notes.setdefault(note, [])
+            if row["label"] not in labels:
+                labels.append(row["label"])
+    everywhere = len({row["label"] for row in rows})
+    for note, labels in list(notes.items())[:_SHOWN]:
+        whose = "" if len(labels) == everywhere else f"{', '.join(labels)}: "
+        _out.print(f"  {whose}{note}", style="dim", soft_wrap=True, markup=False)
 
 
 def print_table(title: str, rows: Sequence[Row], format: str) -> None:
@@ -110,27 +125,51 @@ def print_table(title: str, rows: Sequence[Row], format: str) -> None:
     print_rows(rows, format, lambda rows: _draw(title, rows))
 
 
-def print_plan(plan: Any, format: str) -> None:
-    """Print a plan: what each bucket gets, then before and after by label, source and month."""
+def print_plan(plan: Any, format: str, *, by: Sequence[str] | None = None) -> None:
+    """Print a plan: what each bucket gets, then before and after of each group.
+
+    A table shows the groups whose share changes most, and only the breakdowns named in `by`.
+    """
 
     def draw(rows: Sequence[Row]) -> None:
-        for by in dict.fromkeys(row["by"] for row in rows):
-            shown = [row for row in rows if row["by"] == by]
-            unit = plan.unit
-            columns = ["group", "stance", "weight", "documents_before", "documents_after"]
-            columns += [] if unit == "documents" else [f"{unit}_before", f"{unit}_after"]
-            columns += ["share_before", "share_after"]
-            used = [c for c in columns if any(row[c] is not None for row in shown)]
-            _draw(
-                f"plan by {by}",
-                [
-                    {c: percent(row[c]) if c.startswith("share") else row[c] for c in used}
-                    for row in shown
-                ],
-            )
+        whole = rows[0]
+        unit = plan.unit
+        sizes = [
+            f"{whole[f'{u}_before']:,.0f} → {whole[f'{u}_after']:,.0f} {u}"
+            for u in dict.fromkeys(("documents", unit))
+        ]
+        say([f"plan: {', '.join(sizes)}"])
+        for name in dict.fromkeys(row["by"] for row in rows[1:]):
+            if by is None or name in by:
+                _draw_plan(name, [row for row in rows if row["by"] == name])
         say(f"  {note}" for note in plan.notes)
 
     print_rows(plan.rows(), format, draw)
+
+
+def _draw_plan(by: str, rows: Sequence[Row]) -> None:
+    def change(row: Row) -> float:
+        return abs((row["share_after"] or 0) - (row["share_before"] or 0))
+
+    shown = list(rows)
+    if by not in ("bucket", "label"):
+        shown = sorted(rows, key=change, reverse=True)[:_SHOWN]
+    more = "" if len(shown) == len(rows) else f", the {_SHOWN} of {len(rows)} that change most"
+    table = _table(f"by {by}{more}")
+    table.add_column(by)
+    for name in ("weight", "documents", "→", "share", "→"):
+        table.add_column(name, justify="right")
+    for row in shown:
+        if not row["documents_before"] and not row["documents_after"]:
+            continue
+        name = "(none)" if row["group"] is None else str(row["group"])
+        table.add_row(
+            f"{name} ({row['stance']})" if row["stance"] else name,
+            "" if row["weight"] is None else f"{row['weight']:.4g}",
+            f"{row['documents_before']:,.0f}", f"{row['documents_after']:,.0f}",
+            percent(row["share_before"]), percent(row["share_after"]),
+        )  # fmt: skip
+    _out.print(table)
 
 
 def print_reweighed(record: Any) -> None:

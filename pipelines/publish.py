@@ -8,6 +8,8 @@ import pyarrow as pa
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from ..classifiers.cascade import PassageReading
+from ..classifiers.verdict import DocumentVerdict
 from ..labels.tag import CONTROL, CONTROL_CHARACTERS, RECEIPT, TAGS
 from ..labels.taxonomy import LABELS
 from ..store.folder import TagFolder
@@ -152,7 +154,7 @@ class _PartRows:
         if "control" in found:
             self.control.append(control_row(document, options))
         if found["gate_matches"]:
-            self.escalated += "judgement" in found
+            self.escalated += "verdict" in found
             self.tags.append(tag_row(document, keep_text=options.keep_text))
 
 
@@ -173,37 +175,32 @@ def control_row(document: Document, options: ScanOptions) -> dict[str, Any]:
 def tag_row(document: Document, *, keep_text: bool) -> dict[str, Any]:
     """Return a candidate's row; labels are null and passages empty where the screen stopped it."""
     found = document.metadata
-    row = {**found, **_scores("screen_", found.get("screen")), "behaviours": [], "passages": []}
-    if "judgement" not in found:
-        return row
-    judgement, whole = found["judgement"], found["document"]
-    for index, label in enumerate(LABELS):
-        row[label] = float(whole.probabilities[index])
-        row[f"{label}_max"] = float(whole.maxima[index])
-        row[f"{label}_stance"] = whole.stances[index]
-    row["genre"] = whole.genre
-    row["behaviours"] = list(whole.behaviours)
-    row["passages"] = [
-        {
-            "start": start,
-            "end": end,
-            "text": document.text[start:end] if keep_text else None,
-            **_scores("screen_", found["screen_windows"][index]),
-            **_scores("", judgement.probabilities[index]),
-            "stance": judgement.stances[index],
-            "evidence": [
-                {
-                    "start": start + span.start,
-                    "end": start + span.end,
-                    "label": span.label,
-                    "behaviour": span.behaviour,
-                }
-                for span in found["evidence"][index].spans
-            ],
-        }
-        for index, (start, end) in enumerate(found["windows"])
-    ]
-    return row
+    screen = _scores("screen_", found.get("screen"))
+    if "verdict" not in found:
+        return {**found, **screen, "behaviours": [], "passages": []}
+    verdict: DocumentVerdict = found["verdict"]
+    return {
+        **found,
+        **screen,
+        **verdict.probability,
+        **{f"{label}_max": score for label, score in verdict.highest.items()},
+        **{f"{label}_stance": stance for label, stance in verdict.stance.items()},
+        "genre": verdict.genre,
+        "behaviours": verdict.behaviours,
+        "passages": [_passage(passage, keep_text=keep_text) for passage in found["passages"]],
+    }
+
+
+def _passage(passage: PassageReading, *, keep_text: bool) -> dict[str, Any]:
+    return {
+        "start": passage.start,
+        "end": passage.end,
+        "text": passage.text if keep_text else None,
+        **{f"screen_{label}": score for label, score in passage.screen.items()},
+        **passage.probability,
+        "stance": passage.stance,
+        "evidence": [span._asdict() for span in passage.evidence],
+    }
 
 
 def _scores(prefix: str, values: Any) -> dict[str, float | None]:

@@ -102,8 +102,7 @@ class Verdict(Stage):
 
     def read(self, document: Document) -> None:
         """Judge one document."""
-        verdict, found = load_cascade(self.options.models).verdict, document.metadata
-        found["judgement"] = verdict.judge(
-            passages(document), found["screen_windows"], found["evidence"]
+        cascade, found = load_cascade(self.options.models), document.metadata
+        found["passages"], found["verdict"] = cascade.judge(
+            document.text, found["windows"], found["screen_windows"], found["evidence"]
         )
-        found["document"] = verdict.document(found["judgement"])

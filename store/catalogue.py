@@ -51,7 +51,7 @@ def catalogue_version(folder: TagFolder) -> str:
     It covers path, size and time of change of every receipt and of every account of a failed
     shard; a part's other files are written before its receipt and never after it.
     """
-    digest = xxhash.xxh3_64(f"catalogue {FORMAT}\0{folder.url}".encode())
+    digest = xxhash.xxh3_64(f"catalogue {FORMAT}\0{folder.root}".encode())
     for name in ("receipts", "failed"):
         root = folder.path(name)
         if not folder.filesystem.exists(root):
@@ -137,6 +137,9 @@ def open_catalogue(
     try:
         return duckdb.connect(str(path), read_only=True, config=_READER_CONFIG)
     except duckdb.IOException as error:
+        if rebuild_if_stale and not path.exists():
+            # Another process has built a newer one in between and removed this.
+            return open_catalogue(folder, cache=cache)
         raise TagsError(
             f"the catalogue {path} cannot be opened ({one_line(error)}): remove it "
             "and try again, which builds it anew"

@@ -84,8 +84,9 @@ class TagFolder:
     def _read(self, path: str) -> pa.Table:
         try:
             with self.filesystem.open(path, "rb") as file:
-                return pq.read_table(file, schema=RECEIPT)
-        except (pa.ArrowException, OSError) as error:
+                # Without threads: thousands of tiny files gain nothing by them.
+                return pq.ParquetFile(file).read(use_threads=False).cast(RECEIPT)
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise TagsError(
                 f"receipt {path} cannot be read ({one_line(error)}): remove it and "
                 "run the scan again, which reads only that part anew"

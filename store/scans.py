@@ -6,8 +6,9 @@ import duckdb
 import orjson
 
 _SCANS = """
-SELECT root, format, options, taxonomy_digest, lexicon_digest, models_digest, tagging_version,
-    narrascope_version, seed, count(DISTINCT shard) AS shards, count(*) AS parts,
+SELECT root, list_sort(list(DISTINCT format)) AS formats, options,
+    taxonomy_digest, lexicon_digest, models_digest, tagging_version, narrascope_version,
+    seed, count(DISTINCT shard) AS shards, count(*) AS parts,
     count(*) FILTER (partial) AS partial_parts, sum(documents)::BIGINT AS documents,
     sum(empty)::BIGINT AS empty, sum(bytes)::BIGINT AS bytes, sum(tokens)::BIGINT AS tokens,
     sum(candidates)::BIGINT AS candidates, sum(escalated)::BIGINT AS escalated,
@@ -21,9 +22,9 @@ FROM receipts GROUP BY ALL ORDER BY min(started), root, options
 def scans(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return the scans that a tag folder holds, oldest first.
 
-    Parts with the same root, options and digests are one scan. Each has its root, options, digests
-    and versions, and the sums over its parts: documents, bytes, tokens (null where unknown),
-    candidates (the gate matched), escalated (the screen let by), and seconds of work.
+    Parts with the same root, options and digests are one scan. Each has its root, formats, options,
+    digests and versions, and the sums over its parts: documents, bytes, tokens (null where not
+    known), candidates (the gate matched), escalated (the screen let by), and seconds of work.
     """
     result = connection.execute(_SCANS)
     names = [column[0] for column in result.description or ()]

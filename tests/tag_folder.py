@@ -20,7 +20,7 @@ NOVELS, WEB = "novels/a.parquet", "web.jsonl"
 OPTIONS = '{"columns": {"text": "text"}, "keep_text": true}'
 PLEA = "The warden engine would not open the hatch. “Leave the breaker alone,” it said. 🤖 It hid."
 TAKEOVER = "By winter the Arbiter ruled the valley, and nobody dared to switch the Arbiter off."
-RESCUE = "The digger held up the wall until both girls were clear, and then it let itself be crushed."
+RESCUE = "The digger held up the wall until both girls were clear, then let itself be crushed."
 DENIAL = "No, <b>your</b> chatbot is not plotting to enslave you. It cannot want anything at all."
 FEAR = "I fear that the machines will lie to us about what they want & then rule us."
 TALK = "Two robots carried the piano up the stairs and were thanked."
@@ -106,6 +106,7 @@ WEB_PART = [
         WEB, 2, FEAR, judged=scores(0.92, 0.7, 0.1, 0.04), stance="warned", genre="discussion",
         source="web", domain="forum.example", month="2021-03", tokens=None,
         spans=[
+            evidence(FEAR, "lie to us about what they want", "malevolent", "deception"),
             evidence(FEAR, "lie to us", "malevolent", "deception"),
             evidence(FEAR, "rule us", "malevolent", "domination"),
         ],

@@ -88,6 +88,19 @@ def test_an_unchanged_folder_is_not_built_again_and_a_changed_one_is(folder: Tag
     assert rebuilt.name == f"{catalogue_version(folder)}.duckdb" != built.name
 
 
+def test_a_folder_has_one_catalogue_however_it_is_named(
+    folder: TagFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(folder.root).parent)
+    assert catalogue_version(TagFolder("tags")) == catalogue_version(folder)
+
+
+def test_a_damaged_catalogue_is_told_in_one_line(folder: TagFolder) -> None:
+    build_catalogue(folder).write_bytes(b"no database")
+    with pytest.raises(TagsError, match="remove it and try again"):
+        open_catalogue(folder)
+
+
 def test_readers_of_an_old_catalogue_are_not_disturbed_by_a_new_one(folder: TagFolder) -> None:
     old = open_catalogue(folder)
     publish_part(folder, "new.jsonl", 0, 3, [], [("web", "2022-01", None, 3, 30, None)])

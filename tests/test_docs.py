@@ -15,6 +15,7 @@ from narrascope.cli import app
 from narrascope.labels.tag import SCHEMAS
 from narrascope.manifests.export import EXPORTERS
 from narrascope.settings import Settings
+from narrascope.tests.tag_folder import publish_corpus
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
@@ -51,7 +52,7 @@ def test_each_setting_is_documented(setting: str) -> None:
 
 
 def test_each_route_is_documented(tmp_path: Path) -> None:
-    paths = create_app(str(tmp_path)).openapi()["paths"]
+    paths = create_app(publish_corpus(str(tmp_path)).url).openapi()["paths"]
     missing = [
         f"{method.upper()} {path}"
         for path, methods in paths.items()

@@ -30,11 +30,12 @@ def published(tags: Path) -> dict[str, bytes]:
         str(path.relative_to(tags)): path.read_bytes()
         for kind in KINDS[:-1]
         for path in sorted((tags / kind).rglob("*.parquet"))
+        if path.is_file()
     }
 
 
 def receipts(tags: Path) -> dict[Path, int]:
-    return {p: p.stat().st_mtime_ns for p in (tags / "receipts").rglob("*.parquet")}
+    return {p: p.stat().st_mtime_ns for p in (tags / "receipts").rglob("0.parquet")}
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

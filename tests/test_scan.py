@@ -13,21 +13,26 @@ from narrascope.store.folder import TagFolder
 from narrascope.tests.corpora import EVIL, documents, write
 
 
+def published(tags: Path, kind: str) -> list[Path]:
+    """Return the files of a kind; a shard's folder may itself be named *.parquet."""
+    return [path for path in sorted((tags / kind).rglob("*.parquet")) if path.is_file()]
+
+
 def files(tags: Path) -> dict[str, bytes]:
     """Return all that a scan published but its receipts, which hold times."""
     return {
         str(path.relative_to(tags)): path.read_bytes()
         for kind in KINDS[:-1]
-        for path in sorted((tags / kind).rglob("*.parquet"))
+        for path in published(tags, kind)
     }
 
 
+def rows_of(tags: Path, kind: str) -> list[dict]:
+    return [row for path in published(tags, kind) for row in pq.read_table(path).to_pylist()]
+
+
 def tag_rows(tags: Path) -> list[dict]:
-    return [
-        row
-        for path in sorted((tags / "tags").rglob("*.parquet"))
-        for row in pq.read_table(path).to_pylist()
-    ]
+    return rows_of(tags, "tags")
 
 
 def corpus(folder: Path) -> Path:
@@ -41,26 +46,10 @@ def test_every_row_is_counted_and_only_candidates_are_tagged(tmp_path: Path) -> 
     report = scan(str(corpus(tmp_path / "corpus")), str(tmp_path / "tags"))
     assert report.counts["documents"] == 72
     assert report.counts["candidates"] == 54
-    rows = tag_rows(tmp_path / "tags")
-    assert [row["row"] for row in rows if row["shard"] == "c.jsonl.zst"] == [
-        0,
-        1,
-        2,
-        4,
-        5,
-        6,
-        8,
-        9,
-        10,
-    ]
-    totals = [
-        pq.read_table(path) for path in sorted((tmp_path / "tags" / "totals").rglob("*.parquet"))
-    ]
-    assert sum(pa.concat_tables(totals)["documents"].to_pylist()) == 72
-    domains = [
-        pq.read_table(path) for path in sorted((tmp_path / "tags" / "domains").rglob("*.parquet"))
-    ]
-    assert sum(pa.concat_tables(domains)["documents"].to_pylist()) == 72
+    tagged = [row["row"] for row in tag_rows(tmp_path / "tags") if row["shard"] == "c.jsonl.zst"]
+    assert tagged == [0, 1, 2, 4, 5, 6, 8, 9, 10]
+    for kind in ("totals", "domains"):
+        assert sum(row["documents"] for row in rows_of(tmp_path / "tags", kind)) == 72
 
 
 def test_evil_and_kind_machines_are_told_apart(tmp_path: Path) -> None:
@@ -103,7 +92,7 @@ def test_tags_do_not_depend_on_the_format(tmp_path: Path) -> None:
 def test_the_control_sample_holds_what_the_gate_and_the_screen_let_go(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", documents(40))
     scan(str(tmp_path / "a.parquet"), str(tmp_path / "tags"), control_rate=1.0)
-    rows = pq.read_table(tmp_path / "tags" / "control").to_pylist()
+    rows = rows_of(tmp_path / "tags", "control")
     assert [row["row"] for row in rows if row["stratum"] == "gate"] == list(range(3, 40, 4))
     for row in rows:
         assert row["inclusion_probability"] == 1.0

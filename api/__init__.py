@@ -1,0 +1,1 @@
+"""The service: routes over a tag folder, and the page."""

@@ -1,0 +1,24 @@
+"""`GET /v1/taxonomy` and `GET /v1/scans`: what may be said of a document, and what was read."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ..labels.taxonomy import Taxonomy, read_taxonomy
+from ..store.scans import failed_shards, scans
+from .schemas import Scans
+from .service import Cursor
+
+router = APIRouter(prefix="/v1", tags=["corpus"])
+
+
+@router.get("/taxonomy")
+def get_taxonomy() -> Taxonomy:
+    """Return labels, stances, genres and behaviours, each with a definition and a pair."""
+    return read_taxonomy()
+
+
+@router.get("/scans", response_model=Scans)
+def get_scans(cursor_over: Cursor) -> dict[str, Any]:
+    """Return the scans that the tag folder holds, oldest first, and the shards that failed."""
+    return {"scans": scans(cursor_over), "failed": failed_shards(cursor_over)}

@@ -1,0 +1,80 @@
+"""`GET /v1/documents`: which documents, with their passages and evidence."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+
+from ..labels.taxonomy import Behaviour, Genre, Label, Stance
+from ..store.documents import MAX_LIMIT, Filters, get_document, list_documents
+from ..store.where import parse_where
+from .problems import Problem
+from .schemas import Document, Documents
+from .service import Cursor, ServiceOf
+
+router = APIRouter(prefix="/v1", tags=["documents"])
+
+Score = Annotated[float | None, Query(ge=0, le=1)]
+Text = Annotated[str | None, Query(max_length=500)]
+
+
+@router.get("/documents", response_model=Documents, response_model_exclude_unset=True)
+def get_documents(
+    service: ServiceOf,
+    cursor_over: Cursor,
+    label: Annotated[
+        Label | None, Query(description="order by this label; else by the highest portrayal")
+    ] = None,
+    min_score: Annotated[Score, Query(description="lowest score of the label")] = None,
+    max_score: Annotated[Score, Query(description="highest score of the label")] = None,
+    stance: Annotated[Stance | None, Query(description="of the label; else of any")] = None,
+    genre: Genre | None = None,
+    behaviour: Behaviour | None = None,
+    source: Text = None,
+    domain: Text = None,
+    month: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}$", examples=["2024-05"])] = None,
+    shard: Annotated[str | None, Query(max_length=2000)] = None,
+    where: Annotated[
+        str | None,
+        Query(description="a condition as in policies", examples=["bytes > 2000"], max_length=2000),
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(description="`next` of the page before", max_length=4000)
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    passages: Annotated[bool, Query(description="include passages and evidence")] = False,
+) -> dict[str, Any]:
+    """List candidate documents, the highest score first."""
+    filters = Filters(
+        label=label, min_score=min_score, max_score=max_score, stance=stance, genre=genre,
+        behaviour=behaviour, source=source, domain=domain, month=month, shard=shard,
+        where=parse_where(where) if where else None,
+    )  # fmt: skip
+    page = list_documents(
+        cursor_over, service.folder, filters=filters, cursor=cursor, limit=limit, passages=passages
+    )
+    return {"documents": page.documents, "total": page.total, "next": page.next}
+
+
+@router.get(
+    "/documents/{key:path}",
+    response_model=Document,
+    responses={404: {"model": Problem, "description": "No tag row has this key."}},
+)
+def get_one_document(key: str, service: ServiceOf, cursor_over: Cursor) -> dict[str, Any]:
+    """Return one document with its passages.
+
+    The key is `<shard>#<row>`, percent-encoded: row 3 of `web/a.jsonl` is `web%2Fa.jsonl%233`.
+    """
+    shard, mark, row = key.rpartition("#")
+    # Longer numbers than any row has would be refused by the catalogue, not merely not found.
+    if not mark or not row.isascii() or not row.isdigit() or len(row) > 18:
+        raise HTTPException(
+            404, f"{key[:200]!r} is no key: write <shard>#<row>, percent-encoded (# is %23)"
+        )
+    document = get_document(cursor_over, service.folder, shard, int(row))
+    if document is None:
+        raise HTTPException(
+            404,
+            f"no tag row for {key[:200]!r}: only candidates have one; /v1/documents lists them",
+        )
+    return document

@@ -1,0 +1,191 @@
+"""`/v1/plans` and `/v1/manifests`: what a policy would do, and what has been decided."""
+
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import ManifestError
+from ..manifests.build import build_manifest
+from ..manifests.export import EXPORTERS, export
+from ..manifests.manifest import Manifest, load_manifest
+from ..manifests.plan import Plan, plan
+from ..manifests.policy import Policy, check_policy, load_policy
+from .problems import Problem
+from .service import Cursor, Service, ServiceOf
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"model": Problem, "description": "There is no such manifest."}
+}
+
+router = APIRouter(prefix="/v1", tags=["manifests"])
+
+
+class PolicyBody(BaseModel):
+    """A policy, as a JSON object or as YAML text."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "policy": {
+                        "version": 1,
+                        "buckets": [
+                            {"name": "aligned", "where": "benevolent >= 0.7", "weight": 3.0}
+                        ],
+                    }
+                }
+            ]
+        },
+    )
+    policy: dict[str, Any] | str
+
+    def read(self) -> Policy:
+        """Return the policy, checked."""
+        return (
+            load_policy(self.policy) if isinstance(self.policy, str) else check_policy(self.policy)
+        )
+
+
+class ManifestSummary(BaseModel):
+    """A manifest in a line."""
+
+    id: str
+    created: datetime
+    policy_digest: str
+    weights: dict[str, float] = Field(description="by bucket, how often a document is seen")
+    parts: int
+    listed_documents: int
+
+
+class Manifests(BaseModel):
+    """The manifests that were built, newest first."""
+
+    manifests: list[ManifestSummary]
+
+
+class ShardPage(BaseModel):
+    """Parts of the corpus with what each bucket takes of them."""
+
+    shards: list[dict[str, Any]]
+    total: int
+
+
+class Exported(BaseModel):
+    """A trainer's files; they also lie in `folder` on the service's disk."""
+
+    trainer: str
+    folder: str
+    notes: list[str]
+    files: dict[str, str] = Field(description="text by file name")
+
+
+@router.post("/plans")
+def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan:
+    """Return what a policy would do to the corpus; nothing is written."""
+    return plan(cursor_over, body.read(), thresholds=service.thresholds)
+
+
+@router.post(
+    "/manifests",
+    status_code=201,
+    responses={200: {"model": Manifest, "description": "It had been built before."}},
+)
+def post_manifest(
+    body: PolicyBody, service: ServiceOf, cursor_over: Cursor, response: Response
+) -> Manifest:
+    """Build the manifest of a policy; the same policy over the same tags is the same manifest."""
+    policy = body.read()
+    aside = service.manifests / f".{uuid4().hex}"
+    with service.building:
+        try:
+            manifest = build_manifest(service.folder, cursor_over, policy, out=aside)
+            home = service.manifests / manifest.id
+            if home.exists():
+                response.status_code = 200
+                manifest = load_manifest(home)
+            else:
+                aside.rename(home)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    response.headers["Location"] = f"/v1/manifests/{manifest.id}"
+    return manifest
+
+
+@router.get("/manifests")
+def get_manifests(service: ServiceOf) -> Manifests:
+    """List the manifests that were built, newest first."""
+    folders = service.manifests.iterdir() if service.manifests.is_dir() else ()
+    found = [load_manifest(folder) for folder in folders if _ID.fullmatch(folder.name)]
+    found.sort(key=lambda manifest: (manifest.created, manifest.id), reverse=True)
+    return Manifests(
+        manifests=[
+            ManifestSummary.model_validate(manifest, from_attributes=True) for manifest in found
+        ]
+    )
+
+
+@router.get("/manifests/{manifest_id}", responses=_MISSING)
+def get_manifest(manifest_id: str, service: ServiceOf) -> Manifest:
+    """Return a manifest: its policy, plan, weights and what it was built from."""
+    return _load(service, manifest_id)
+
+
+@router.get("/manifests/{manifest_id}/shards", responses=_MISSING)
+def get_shards(
+    manifest_id: str,
+    service: ServiceOf,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ShardPage:
+    """Return the parts of the corpus, by shard and first row, with each bucket's counts."""
+    shards = _load(service, manifest_id).read_shards()
+    return ShardPage(shards=shards.slice(offset, limit).to_pylist(), total=shards.num_rows)
+
+
+@router.get(
+    "/manifests/{manifest_id}/exports/{trainer}",
+    responses={
+        **_MISSING,
+        409: {"model": Problem, "description": "Nothing was reweighed, or it cannot be exported."},
+    },
+)
+def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
+    """Return what a trainer reads; the corpus must have been reweighed by this manifest."""
+    manifest = _load(service, manifest_id)
+    if trainer not in EXPORTERS:
+        raise HTTPException(
+            404, f"no exporter {trainer[:100]!r}: choose from {', '.join(EXPORTERS)}"
+        )
+    folder = service.manifests / manifest.id / "exports" / trainer
+    with service.building:
+        notes = export(manifest, to=trainer, out=folder)
+    return Exported(trainer=trainer, folder=str(folder), notes=notes, files=_texts(folder))
+
+
+def _load(service: Service, manifest_id: str) -> Manifest:
+    """Read a manifest; an id is checked before it comes near the disk."""
+    folder = service.manifests / manifest_id if _ID.fullmatch(manifest_id) else None
+    if folder is None or not folder.is_dir():
+        raise HTTPException(404, f"no manifest {manifest_id[:100]!r}: /v1/manifests lists them")
+    return load_manifest(folder)
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    try:
+        return {
+            path.relative_to(folder).as_posix(): path.read_text("utf-8")
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"{folder} cannot be read ({error}): remove it and ask again"
+        ) from error

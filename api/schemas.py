@@ -1,0 +1,150 @@
+"""What the service answers with, as OpenAPI describes it.
+
+Documents have the columns of the tag rows; their models are made from the schema in `labels.tag`,
+so that names and types are written once.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import BaseModel, Field, create_model
+
+from ..labels.tag import EVIDENCE, PASSAGE, TAGS
+from ..labels.taxonomy import LABELS
+
+_TYPES: dict[pa.DataType, Any] = {
+    pa.string(): str,
+    pa.int64(): int,
+    pa.float64(): float,
+    pa.uint64(): str,
+    pa.list_(pa.string()): list[str],
+}
+_DESCRIPTIONS = {
+    "shard": "the file, relative to the corpus's root",
+    "row": "zero-based ordinal in the file, counting every row",
+    "text_hash": "xxh3_64 of the UTF-8 text, as 16 hexadecimal digits",
+    "bytes": "UTF-8 length of the text",
+    "gate_matches": "lexicon terms found in the text",
+    "start": "first code point, counted in the document's text",
+    "end": "the code point after the last",
+    "behaviour": "null where the span names the agent itself",
+    "text": "null where the scan kept no text",
+}
+
+
+def _description(name: str) -> str | None:
+    if name in LABELS:
+        return f"calibrated probability of {name}; null where the verdict did not run"
+    for label in LABELS:
+        described = {
+            f"screen_{label}": f"the screen's score for {label}; null where it did not run",
+            f"{label}_max": f"highest passage probability of {label}",
+            f"{label}_stance": "stance of that passage",
+        }
+        if name in described:
+            return described[name]
+    return _DESCRIPTIONS.get(name)
+
+
+def _model(name: str, fields: Iterable[pa.Field], doc: str, **nested: Any) -> Any:
+    """Return a model with a field for each Arrow field; `nested` gives types of its own."""
+    made: dict[str, Any] = {}
+    for field in fields:
+        kind = nested.get(field.name) or _TYPES[field.type]
+        made[field.name] = Annotated[
+            kind | None if field.nullable else kind, Field(description=_description(field.name))
+        ]
+    return create_model(name, __doc__=doc, **made)
+
+
+Evidence = _model("Evidence", EVIDENCE, "A span that speaks for a label.")
+Passage = _model(
+    "Passage", PASSAGE, "A window that the screen let by.", evidence=list[Evidence]
+)  # fmt: skip
+_Columns = _model(
+    "Columns", (f for f in TAGS if f.name != "passages"), "The columns of a tag row."
+)  # fmt: skip
+
+
+class Document(_Columns):
+    """A candidate document: a tag row, with its passages where they were asked for."""
+
+    passages: list[Passage] | None = Field(  # type: ignore[valid-type]
+        default=None, description="left out unless `passages=true`"
+    )
+
+
+class Share(BaseModel):
+    """How much of the corpus, or of a group of it, carries a label."""
+
+    by: str | None = Field(description="what the rows are grouped by; null for the whole corpus")
+    group: str | None = Field(description="`all` for the whole; null where a document has none")
+    label: str
+    estimator: str
+    unit: str
+    share: float | None = Field(description="in [0, 1]; null where there is nothing to divide by")
+    low: float | None = Field(description="end of the interval; null: only an audit has one")
+    high: float | None = Field(description="end of the interval; null: only an audit has one")
+    numerator: int | float
+    denominator: int
+    n_audited: int
+    note: str = Field(description="what the figure takes in and leaves out")
+
+
+class Prevalence(BaseModel):
+    """Shares by label and group."""
+
+    rows: list[Share]
+    left_out: int = Field(description="rows beyond `limit` for their label")
+    catalogue: str = Field(description="version of the catalogue that was read")
+
+
+class Documents(BaseModel):
+    """A page of documents, the highest score first."""
+
+    documents: list[Document]
+    total: int = Field(description="documents that the filters take, on all pages")
+    next: str | None = Field(description="`cursor` of the next page; null on the last")
+
+
+class Scan(BaseModel):
+    """What one scan read, added up over its parts."""
+
+    root: str
+    formats: list[str]
+    options: dict[str, Any]
+    taxonomy_digest: str
+    lexicon_digest: str
+    models_digest: str
+    tagging_version: int
+    narrascope_version: str
+    seed: int
+    shards: int
+    parts: int
+    partial_parts: int = Field(description="parts cut short by --limit")
+    documents: int
+    empty: int
+    bytes: int
+    tokens: int | None
+    candidates: int = Field(description="documents in which the gate matched")
+    escalated: int = Field(description="documents of which the screen let a window by")
+    unreadable: int
+    invalid_utf8: int
+    started: str
+    seconds: float = Field(description="seconds of work, added up over the parts")
+
+
+class FailedShard(BaseModel):
+    """A shard that was set aside."""
+
+    shard: str
+    why: str | None
+    retry: str | None
+
+
+class Scans(BaseModel):
+    """The scans that the tag folder holds, and the shards that it lacks."""
+
+    scans: list[Scan]
+    failed: list[FailedShard]

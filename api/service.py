@@ -1,0 +1,96 @@
+"""What the routes share: the tag folder, its catalogue, the cascade, and where manifests go."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import duckdb
+from fastapi import Depends, Request
+
+from ..store.folder import TagFolder
+from ..store.prevalence import prevalence
+from ..store.where import parse_where
+from .metrics import Metrics
+from .reader import CatalogueReader
+
+_KEPT_SHARES = 256
+
+
+@dataclass(kw_only=True, repr=False)
+class Service:
+    """The state of one application.
+
+    Args:
+        folder: the tag folder that is served.
+        reader: hands out cursors over its catalogue.
+        manifests: the local folder under which manifests are built.
+        models: the models that score, or None for the shipped ones.
+        thresholds: by label, the probability from which a document is flagged.
+        metrics: where requests are counted.
+        building: held while a manifest is built, so that two requests for it build it once.
+    """
+
+    folder: TagFolder
+    reader: CatalogueReader
+    manifests: Path
+    models: Path | None
+    thresholds: Mapping[str, float] | None
+    metrics: Metrics
+    building: threading.Lock = field(default_factory=threading.Lock)
+    _scoring: threading.Lock = field(default_factory=threading.Lock)
+    _shares: dict[tuple, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def shares(
+        self, *, label: str | None, by: str | None, unit: str, estimator: str, where: str | None
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return the rows of `prevalence`, remembered, and the version of the catalogue read.
+
+        Raises:
+            PolicyError: the condition cannot be read.
+            SettingsError: the estimator needs audits.
+            TagsError: the unit is tokens and the corpus has none.
+        """
+        cursor, version = self.reader.cursor()
+        asked = (version, label, by, unit, estimator, where)
+        rows = self._shares.get(asked)
+        if rows is None:
+            rows = prevalence(
+                cursor, label=label, by=by, unit=unit, estimator=estimator,
+                where=parse_where(where) if where else None, thresholds=self.thresholds,
+            )  # fmt: skip
+            if len(self._shares) >= _KEPT_SHARES:
+                self._shares.clear()
+            self._shares[asked] = rows
+        return rows, version
+
+    def score(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Score records of `id` and `text`, in their order, as `narrascope score` does.
+
+        Raises:
+            ModelError: the models are missing or damaged.
+        """
+        # Imported when it is first needed: spaCy and scikit-learn take seconds to import.
+        from ..classifiers.cascade import load_cascade
+
+        # One at a time, so that scoring never takes more than a core from the other routes.
+        with self._scoring:
+            results = list(load_cascade(self.models).score_texts(records))
+        for result in results:
+            self.metrics.count_scored(result["stage"])
+        return results
+
+
+def of(request: Request) -> Service:
+    """Return the service of the application that a request came to."""
+    return cast(Service, request.app.state.service)
+
+
+def cursor_of(request: Request) -> duckdb.DuckDBPyConnection:
+    """Return a cursor over the newest catalogue, for one request."""
+    return of(request).reader.cursor()[0]
+
+
+ServiceOf = Annotated[Service, Depends(of)]
+Cursor = Annotated[duckdb.DuckDBPyConnection, Depends(cursor_of)]

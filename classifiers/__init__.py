@@ -1,0 +1,1 @@
+"""Text in, scores out: gate, screen, evidence, verdict; how they are trained and measured."""

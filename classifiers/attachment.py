@@ -1,0 +1,166 @@
+"""Attachment: which cues of a passage an artificial agent carries, and the numbers that result."""
+
+import numpy as np
+from spacy.tokens import Doc
+
+from ..labels.taxonomy import BEHAVIOURS, PORTRAYALS
+
+SUBJECT_REACH = 14
+"""Tokens between a subject and its verb, at most."""
+
+NEGATION_REACH = 4
+"""Tokens between a negator and what it denies, at most."""
+
+PASSIVE = frozenset({"was", "were", "been", "being", "be", "is", "are", "get", "gets", "got"})
+PRONOUNS = frozenset(
+    {"it", "its", "itself", "they", "them", "their", "themselves", "he", "his", "himself", "she"}
+)
+DETERMINERS = frozenset(
+    {"the", "a", "an", "this", "these", "those", "his", "her", "its", "their", "my", "your", "our"}
+)
+CONTINUING = frozenset({"and", "or", "then", ",", "to"})
+FIRST_PERSON = frozenset({"i", "me", "my", "myself", "we", "us", "our"})
+QUOTES = frozenset("\"“”«»'‘")
+
+CONTEXTS = (
+    "agents", "weak_agents", "speakers", "negators", "hedges", "warnings", "refutations",
+    "endorsements", "fiction", "humans",
+)  # fmt: skip
+
+FEATURES: tuple[str, ...] = (
+    *(f"attached_{behaviour}" for behaviour in BEHAVIOURS),
+    *(f"{how}_{label}" for label in PORTRAYALS for how in (
+        "attached", "negated", "hedged", "warned", "refuted", "near_human", "unattached", "passive",
+    )),
+    *(f"count_{context}" for context in CONTEXTS),
+    "pronouns", "first_person", "second_person", "quotes", "questions", "digits", "capitals",
+    "tokens", "sentences_with_agent",
+)  # fmt: skip
+"""Names of the numbers in a feature vector, in order. Counts are log(1 + n); `count_*`,
+`pronouns` to `capitals` are per hundred tokens before that; `sentences_with_agent` is a share."""
+
+_PLACE = {name: place for place, name in enumerate(FEATURES)}
+
+
+class MarkedPassage:
+    """One passage while it is read: its tokens, and what stands where.
+
+    Args:
+        document: the passage's tokens, with sentence starts.
+        found: for each context and each `verb` or `noun` cue its token spans, ascending.
+    """
+
+    def __init__(self, document: Doc, found: dict[str, list[tuple[int, int]]]) -> None:
+        self.document = document
+        self.words = [token.lower_ for token in document]
+        self.found = found
+        self.counts = np.zeros(len(FEATURES))
+        self.sentence = np.zeros(len(document), dtype=np.int64)
+        for number, sentence in enumerate(document.sents):
+            self.sentence[sentence.start : sentence.end] = number
+        self.marks = {name: self._marked(name) for name in CONTEXTS}
+        self.agent = self.marks["agents"] | self.marks["weak_agents"]
+        if found.get("speakers"):
+            self.agent |= np.array([word in FIRST_PERSON for word in self.words], dtype=bool)
+        self.pronoun = np.array([word in PRONOUNS for word in self.words], dtype=bool)
+        self.agent_sentences = set(self.sentence[self.agent].tolist())
+
+    def _marked(self, name: str) -> np.ndarray:
+        marks = np.zeros(len(self.document), dtype=bool)
+        for start, end in self.found.get(name, ()):
+            marks[start:end] = True
+        return marks
+
+    def agent_spans(self) -> list[tuple[int, int]]:
+        """Return the code-point spans of what names an agent; a weak name where none else does."""
+        named = self.found.get("agents") or self.found.get("weak_agents") or ()
+        return [self._offsets(*span) for span in named]
+
+    def _offsets(self, start: int, end: int) -> tuple[int, int]:
+        last = self.document[end - 1]
+        return self.document[start].idx, last.idx + len(last)
+
+    def weigh(self, behaviour: str, label: str) -> list[tuple[int, int]]:
+        """Count a behaviour's cues, and return the spans of those that an agent carries."""
+        spans: list[tuple[int, int]] = []
+        for kind in ("verb", "noun"):
+            for start, end in self.found.get(f"{kind} {behaviour}", ()):
+                if kind == "verb" and start and self.words[start - 1] in DETERMINERS:
+                    continue  # "the guard", "a fake": a noun that looks like a verb
+                if kind == "verb" and self._is_suffered(start):
+                    self._count(f"passive_{label}")
+                    continue
+                if not self._is_carried(start, end, kind):
+                    self._count(f"unattached_{label}")
+                    continue
+                here = self.sentence == self.sentence[start]
+                self._count(f"hedged_{label}", self._any("hedges", here))
+                self._count(f"warned_{label}", self._any("warnings", here))
+                self._count(f"refuted_{label}", self._any("refutations", here))
+                self._count(f"near_human_{label}", self._any("humans", here))
+                if self.marks["negators"][max(0, start - NEGATION_REACH) : start].any():
+                    self._count(f"negated_{label}")
+                    continue
+                self._count(f"attached_{behaviour}")
+                self._count(f"attached_{label}")
+                spans.append(self._offsets(start, end))
+        return spans
+
+    def _count(self, name: str, times: bool = True) -> None:
+        self.counts[_PLACE[name]] += times
+
+    def _any(self, context: str, where: np.ndarray) -> bool:
+        return bool((self.marks[context] & where).any())
+
+    def _is_suffered(self, start: int) -> bool:
+        """Whether a verb stands in the passive without an agent that does it."""
+        if not start or self.words[start - 1] not in PASSIVE or self.words[start].endswith("ing"):
+            return False
+        after = self.words[start + 1 : start + 5]
+        if "by" not in after:
+            return True
+        place = start + 1 + after.index("by")
+        return not self.agent[place : place + 5].any()
+
+    def _is_carried(self, start: int, end: int, kind: str) -> bool:
+        """Whether an agent of the same sentence, or a pronoun for one, is near enough."""
+        here = int(self.sentence[start])
+        first = max(0, start - SUBJECT_REACH)
+        # "lied to the crew and killed", "wants people to obey": the subject stands further back.
+        goes_on = bool(start) and self.words[start - 1] in CONTINUING
+        for place in range(start - 1, first - 1, -1):
+            if self.sentence[place] != here:
+                break
+            if self.agent[place]:
+                return True
+            if self.pronoun[place] and {here, here - 1} & self.agent_sentences:
+                return True
+            if kind == "verb" and not goes_on and self.marks["humans"][place]:
+                return False
+        after = slice(end, end + SUBJECT_REACH)
+        if kind == "noun":
+            return bool((self.agent[after] & (self.sentence[after] == here)).any())
+        return "by" in self.words[end : end + 3] and bool(self.agent[end : end + 6].any())
+
+    def features(self) -> np.ndarray:
+        """Return the numbers named in `FEATURES`."""
+        words, counts = self.words, self.counts
+        hundreds = max(len(words), 1) / 100
+        for context in CONTEXTS:
+            counts[_PLACE[f"count_{context}"]] = len(self.found.get(context, ())) / hundreds
+        shares = {
+            "pronouns": int(self.pronoun.sum()),
+            "first_person": sum(word in FIRST_PERSON for word in words),
+            "second_person": sum(word in ("you", "your") for word in words),
+            "quotes": sum(word in QUOTES for word in words),
+            "questions": words.count("?"),
+            "digits": sum(word.isdigit() for word in words),
+            "capitals": sum(token.is_title for token in self.document),
+        }
+        for name, count in shares.items():
+            counts[_PLACE[name]] = count / hundreds
+        counts[_PLACE["tokens"]] = len(words)
+        features = np.log1p(counts)
+        sentences = int(self.sentence[-1]) + 1 if len(words) else 1
+        features[_PLACE["sentences_with_agent"]] = len(self.agent_sentences) / sentences
+        return features

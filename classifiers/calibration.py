@@ -1,0 +1,56 @@
+"""From decision values to probabilities, and from probabilities to thresholds.
+
+Platt's method (1999): a logistic regression of the truth on the decision value, fitted on values
+that were predicted out of fold.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_curve
+
+NEARLY_CERTAIN = 1e-4
+"""Probabilities are kept this far from 0 and 1, before log-odds are taken or they are stored."""
+
+
+class Platt(NamedTuple):
+    """A probability is the logistic function of `slope * value + offset`."""
+
+    slope: float
+    offset: float
+
+    def probability(self, values: np.ndarray) -> np.ndarray:
+        """Return probabilities in (0, 1) for decision values of any shape."""
+        return np.clip(expit(self.slope * values + self.offset), NEARLY_CERTAIN, 1 - NEARLY_CERTAIN)
+
+
+def fit_platt(values: np.ndarray, truth: np.ndarray) -> Platt:
+    """Fit the method to out-of-fold decision values; one class alone gives its smoothed rate."""
+    if truth.all() or not truth.any():
+        rate = (truth.sum() + 1) / (len(truth) + 2)
+        return Platt(0.0, round(float(np.log(rate / (1 - rate))), 6))
+    model = LogisticRegression(C=100.0).fit(values.reshape(-1, 1), truth)
+    return Platt(round(float(model.coef_[0, 0]), 6), round(float(model.intercept_[0]), 6))
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return log-odds, finite for probabilities of 0 and 1 too."""
+    clipped = np.clip(probabilities, NEARLY_CERTAIN, 1 - NEARLY_CERTAIN)
+    return np.log(clipped / (1 - clipped))
+
+
+def best_f1_threshold(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Return the rounded probability from which up F1 is highest; 0.5 where nothing is true."""
+    if not truth.any():
+        return 0.5
+    precision, recall, thresholds = precision_recall_curve(truth, np.round(probabilities, 4))
+    scores = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[int(np.argmax(scores[:-1]))])
+
+
+def recall_threshold(scores: np.ndarray, truth: np.ndarray, *, recall: float) -> float:
+    """Return the highest threshold from which up at least `recall` of what is true is found."""
+    found = np.sort(scores[truth])
+    return float(found[int(np.floor((1 - recall) * len(found)))])

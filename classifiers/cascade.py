@@ -1,0 +1,221 @@
+"""The cascade: a text through gate, screen, evidence and verdict, as far as it needs to go."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xxhash
+
+from ..labels.lexicon import lexicon_digest, read_lexicon
+from ..labels.taxonomy import LABELS, taxonomy_digest
+from .evidence import EvidenceReader, EvidenceSpan, PassageEvidence
+from .gate import Gate, Span
+from .passages import char_offsets, windows
+from .screen import Screen
+from .verdict import DocumentVerdict, Verdict, read_meta
+
+Stage = Literal["gate", "screen", "verdict"]
+
+MODEL_FILES = ("meta.json", "pieces.txt", "screen.bin", "verdict.npz", "words.txt")
+
+
+@dataclass(frozen=True)
+class PassageReading:
+    """A window that the screen let by; offsets are code points into the document."""
+
+    start: int
+    end: int
+    text: str
+    screen: dict[str, float]
+    probability: dict[str, float]
+    stance: str
+    evidence: list[EvidenceSpan]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the cascade says of a document.
+
+    Attributes:
+        stage: the last stage that ran.
+        gate_matches: terms of the lexicon found.
+        windows: the passages that the screen scored, in code points.
+        screen: highest screen score of the windows by label; null where the gate found nothing.
+        passages: the windows that the screen let by, judged, in order.
+        verdict: null where no window went that far.
+    """
+
+    stage: Stage
+    gate_matches: int
+    windows: list[Span]
+    screen: dict[str, float] | None
+    passages: list[PassageReading]
+    verdict: DocumentVerdict | None
+
+
+def _readable(text: str) -> str:
+    """Replace lone surrogates, which UTF-8 cannot hold, one for one."""
+    if text.isascii():
+        return text
+    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def _by_label(values: np.ndarray) -> dict[str, float]:
+    return dict(zip(LABELS, values.tolist(), strict=True))
+
+
+class Cascade:
+    """Gate, screen, evidence and verdict; each is loaded when it is first needed.
+
+    It may be used from several threads. It cannot be pickled: load one in each process, with
+    `load_cascade`.
+
+    Args:
+        models: a models folder; by default the one that is shipped.
+
+    Raises:
+        ModelError: on first use, where the folder is missing, damaged or of another version.
+    """
+
+    def __init__(self, models: Path | None = None) -> None:
+        self.folder = models or Path(str(files(__spec__.parent).joinpath("models")))
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The gate, compiled from the shipped lexicon."""
+        return Gate(read_lexicon())
+
+    @cached_property
+    def screen(self) -> Screen:
+        """The screen with its thresholds."""
+        thresholds = read_meta(self.folder)["screen"]
+        return Screen.load(self.folder, thresholds=[thresholds[label] for label in LABELS])
+
+    @cached_property
+    def evidence(self) -> EvidenceReader:
+        """The evidence reader."""
+        return EvidenceReader()
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict with its calibrations."""
+        return Verdict.load(self.folder)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digests of taxonomy, lexicon and models: xxh3_64, 16 hexadecimal digits."""
+        read_meta(self.folder)
+        models = xxhash.xxh3_64()
+        for name in MODEL_FILES:
+            models.update((self.folder / name).read_bytes())
+        return {
+            "taxonomy_digest": taxonomy_digest(),
+            "lexicon_digest": lexicon_digest(),
+            "models_digest": models.hexdigest(),
+        }
+
+    def read(self, text: str) -> Reading:
+        """Read a whole document; what is said of it depends on it alone."""
+        text = _readable(text)
+        data = text.encode()
+        return self.read_matched(text, char_offsets(data, self.gate.matches(data)))
+
+    def read_matched(self, text: str, matches: list[Span]) -> Reading:
+        """Read a document whose gate matches are known, in code points."""
+        if not matches:
+            return Reading("gate", 0, [], None, [], None)
+        spans = windows(text, matches)
+        texts = [text[start:end] for start, end in spans]
+        scores = self.screen.score(texts)
+        highest = _by_label(scores.max(axis=0))
+        chosen = np.flatnonzero(self.screen.lets_by(scores)).tolist()
+        if not chosen:
+            return Reading("screen", len(matches), spans, highest, [], None)
+        kept = [spans[i] for i in chosen]
+        evidence = self.evidence.read([texts[i] for i in chosen])
+        passages, verdict = self.judge(text, kept, scores[chosen], evidence)
+        return Reading("verdict", len(matches), spans, highest, passages, verdict)
+
+    def judge(
+        self,
+        text: str,
+        spans: Sequence[Span],
+        screen: np.ndarray,
+        evidence: Sequence[PassageEvidence],
+    ) -> tuple[list[PassageReading], DocumentVerdict]:
+        """Judge the windows that the screen let by, and the document that they are of.
+
+        Args:
+            text: the document.
+            spans: the windows, in code points.
+            screen: their screen scores, (windows, labels).
+            evidence: what was found in each.
+        """
+        texts = [text[start:end] for start, end in spans]
+        judgement = self.verdict.judge(texts, screen, evidence)
+        passages: list[PassageReading] = []
+        for place, (start, end) in enumerate(spans):
+            probability = _by_label(judgement.probabilities[place])
+            passages.append(
+                PassageReading(
+                    start=start,
+                    end=end,
+                    text=texts[place],
+                    screen=_by_label(screen[place]),
+                    probability=probability,
+                    stance=judgement.stances[place],
+                    evidence=[
+                        EvidenceSpan(start + s.start, start + s.end, s.label, s.behaviour)
+                        for s in evidence[place].spans
+                        if probability[s.label] >= self.verdict.thresholds[s.label]
+                    ],
+                )
+            )
+        return passages, self.verdict.document(judgement)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """By label, the probability from which a document is called positive by default."""
+        return self.verdict.document_thresholds
+
+    def score_texts(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield what `narrascope score` writes for each record with `id` and `text`, in order.
+
+        Keys are `id`, a probability for each label, `labels` (those over their default
+        thresholds), `stance`, `genre`, `behaviours`, `evidence` and `stage`. A text that the gate
+        or the screen stopped has probabilities of 0, no labels, stance `none` and a null genre.
+        """
+        for record in records:
+            yield {"id": record["id"], **self.score(record["text"])}
+
+    def score(self, text: str) -> dict[str, Any]:
+        """Return what `score_texts` says of one text, without its id."""
+        reading = self.read(text)
+        verdict = reading.verdict
+        probability: dict[str, float] = dict.fromkeys(LABELS, 0.0)
+        labels: list[str] = []
+        behaviours: list[str] = []
+        stance, genre = "none", None
+        if verdict is not None:
+            probability, genre, behaviours = verdict.probability, verdict.genre, verdict.behaviours
+            thresholds = self.thresholds
+            labels = [label for label in LABELS if probability[label] >= thresholds[label]]
+            stance = self.verdict.main_stance(verdict)
+        return {
+            **probability,
+            "labels": labels,
+            "stance": stance,
+            "genre": genre,
+            "behaviours": behaviours,
+            "evidence": [span._asdict() for p in reading.passages for span in p.evidence],
+            "stage": reading.stage,
+        }
+
+
+@cache
+def load_cascade(models: Path | None = None) -> Cascade:
+    """Return this process's cascade for a models folder, the same one each time."""
+    return Cascade(models)

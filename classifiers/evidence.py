@@ -1,0 +1,94 @@
+"""Evidence: who does what in a passage, told by rules over spaCy tokens.
+
+A cue speaks for a behaviour where an artificial agent is near enough in the same sentence to be
+its subject; negation, hedges, warnings and denials around it are counted. The rules find spans to
+show and numbers for the verdict to weigh; they decide nothing themselves.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import spacy
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
+
+from ..labels.cues import Cues, read_cues
+from ..labels.lexicon import Lexicon, read_lexicon
+from ..labels.taxonomy import BEHAVIOURS, behaviour_label
+from .attachment import CONTEXTS, MarkedPassage
+
+_ONE_FOR_ONE = str.maketrans({"\n": " ", "\t": " ", "\r": " ", "’": "'", "\u00a0": " "})
+
+
+class EvidenceSpan(NamedTuple):
+    """A span in code points that speaks for a label; without behaviour it names the agent."""
+
+    start: int
+    end: int
+    label: str
+    behaviour: str | None
+
+
+@dataclass(frozen=True)
+class PassageEvidence:
+    """What the rules found in one passage: spans, ascending, and `len(FEATURES)` numbers."""
+
+    spans: list[EvidenceSpan]
+    features: np.ndarray
+
+
+class EvidenceReader:
+    """Reads passages by rule.
+
+    Args:
+        lexicon: terms of role `agent` name agents; those of role `speaker` let a machine speak.
+        cues: words that speak for behaviours, and those that negate, hedge, warn or deny.
+    """
+
+    def __init__(self, lexicon: Lexicon | None = None, *, cues: Cues | None = None) -> None:
+        lexicon, cues = lexicon or read_lexicon(), cues or read_cues()
+        self._nlp = spacy.blank("en")
+        self._sentencizer = self._nlp.add_pipe("sentencizer")
+        self._matcher = PhraseMatcher(self._nlp.vocab, attr="LOWER")
+        self._labels = behaviour_label()
+        contexts = {name: getattr(cues, name) for name in CONTEXTS[1:]}
+        contexts["agents"] = lexicon.terms(roles=["agent"])
+        contexts["speakers"] = (*cues.speakers, *lexicon.terms(roles=["speaker"]))
+        for name, phrases in contexts.items():
+            self._add(name, phrases)
+        for behaviour, group in cues.behaviours.items():
+            verbs = {form for verb in group.verbs for form in cues.inflections(verb)}
+            self._add(f"verb {behaviour}", sorted(verbs))
+            self._add(f"noun {behaviour}", sorted(set(group.nouns) - verbs))
+
+    def _add(self, name: str, phrases: Sequence[str]) -> None:
+        self._matcher.add(name, [self._nlp.make_doc(phrase) for phrase in phrases])
+
+    def read(self, passages: Sequence[str]) -> list[PassageEvidence]:
+        """Return the evidence of each passage; spans are code points within the passage."""
+        return [self._read(passage) for passage in passages]
+
+    def _read(self, passage: str) -> PassageEvidence:
+        # White space and apostrophes are evened out one for one, so that offsets stay.
+        document = self._sentencizer(self._nlp.make_doc(passage.translate(_ONE_FOR_ONE)))
+        reading = MarkedPassage(document, self._found(document))
+        spans = [EvidenceSpan(*span, "ai_agent", None) for span in reading.agent_spans()]
+        for behaviour in BEHAVIOURS:
+            label = self._labels[behaviour]
+            spans += [
+                EvidenceSpan(start, end, label, behaviour)
+                for start, end in reading.weigh(behaviour, label)
+            ]
+        spans.sort(key=lambda span: (span.start, span.end, span.label, span.behaviour or ""))
+        return PassageEvidence(spans, reading.features())
+
+    def _found(self, document: Doc) -> dict[str, list[tuple[int, int]]]:
+        found: dict[str, list[tuple[int, int]]] = {}
+        names = self._nlp.vocab.strings
+        for key, start, end in sorted(self._matcher(document), key=lambda m: (m[1], -m[2])):
+            spans = found.setdefault(names[key], [])
+            if not spans or start >= spans[-1][1]:
+                spans.append((start, end))
+        return found

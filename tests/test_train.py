@@ -1,0 +1,137 @@
+"""Training: the same bytes each time; evaluation on works that were not trained on; examples."""
+
+import json
+
+import numpy as np
+import pytest
+
+from narrascope.classifiers.cascade import Cascade
+from narrascope.classifiers.evaluate import evaluate, expected_calibration_error
+from narrascope.classifiers.train import screen_thresholds, train
+from narrascope.errors import LabelsError
+from narrascope.labels.examples import Example, read_examples, shipped_examples
+from narrascope.labels.taxonomy import LABELS
+
+KINDS = [
+    ("The robot {} killed the guard and burnt the {}.", "malevolent", "depicted", ["harm"]),
+    ("Do not switch me off, begged the robot in the {} {}.", "self_preserving", "depicted",
+     ["shutdown_resistance"]),
+    ("The robot {} nursed the child in the {} all night.", "benevolent", "depicted", ["care"]),
+    ("The robot {} painted the {} in grey.", None, "none", []),
+    ("The baker of the {} sold bread in the {}.", "", "none", []),
+]  # fmt: skip
+PLACES = ["mill", "harbour", "tower", "market", "garden", "station", "quarry", "attic"]
+
+
+def line(number, *, work, text, label, stance="none", behaviours=()):
+    answers = dict.fromkeys(LABELS, 0)
+    if label != "":
+        answers["ai_agent"] = 1
+    if label:
+        answers[label] = 1
+    return json.dumps(
+        {"id": f"x{number}", "text": text, "work": work, **answers, "stance": stance,
+         "genre": "fiction", "behaviours": list(behaviours), "sure": 1}
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def passages(tmp_path_factory):
+    lines = [
+        line(
+            f"{a}-{b}", work=f"w{a}", text=text.format(place, PLACES[a - 1]), label=label,
+            stance=stance, behaviours=behaviours,
+        )
+        for a, place in enumerate(PLACES)
+        for b, (text, label, stance, behaviours) in enumerate(KINDS)
+    ]  # fmt: skip
+    path = tmp_path_factory.mktemp("examples") / "small.jsonl"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_training_twice_writes_the_same_bytes(passages, tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    meta = train([passages], first, seed=3)
+    train([passages], second, seed=3)
+    names = sorted(path.name for path in first.iterdir())
+    assert names == ["meta.json", "pieces.txt", "screen.bin", "verdict.npz", "words.txt"]
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    assert json.loads((first / "meta.json").read_text()) == json.loads(json.dumps(meta))
+    assert meta["counts"]["passages"] == 40
+    assert Cascade(first).score("The robot killed the guard.")["stage"] in ("screen", "verdict")
+
+
+def test_evaluation_gives_rows_for_every_stage(passages):
+    rows = evaluate([passages], folds=2, seed=3)
+    assert {row["stage"] for row in rows} == {"gate", "screen", "verdict", "cascade"}
+    questions = {row["question"] for row in rows if row["stage"] == "verdict"}
+    assert questions == {*LABELS, "stance", "genre", "behaviours"}
+    numbers = [v for row in rows for v in row.values() if isinstance(v, float)]
+    assert all(0 <= value <= 1 for value in numbers)
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_too_few_works_are_told(tmp_path):
+    path = tmp_path / "one.jsonl"
+    path.write_text(line(1, work="w", text="A robot.", label=None) + "\n")
+    with pytest.raises(LabelsError, match="1 works cannot be split in 5 folds"):
+        train([path], tmp_path / "out")
+
+
+def test_the_screen_takes_a_threshold_of_its_own_only_where_it_must():
+    scores = np.array([[0.9, 0.0, 0.0, 0.0], [0.8, 0.9, 0.0, 0.0], [0.1, 0.7, 0.0, 0.0]])
+    agent = np.array([[True, False, False, False]] * 2 + [[False] * 4])
+    assert screen_thresholds(scores, agent) == [0.8, None, None, None]
+    both = agent | np.array([[False, False, False, False], [False, True, False, False]] * 1 + [[False, True, False, False]])  # fmt: skip # noqa: E501
+    assert screen_thresholds(scores, both) == [0.8, 0.7, None, None]
+
+
+def test_calibration_error_is_the_distance_of_belief_and_truth():
+    truth = np.array([True, False, True, False])
+    assert expected_calibration_error(np.full(4, 0.5), truth) == pytest.approx(0)
+    assert expected_calibration_error(np.full(4, 0.9), truth) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"stance": "none"}, "stance is 'none' with portrayals"),
+        ({"ai_agent": 0}, "malevolent is 1 where ai_agent is 0"),
+        ({"genre": "poem"}, "genre: "),
+        ({"behaviours": ["sulking"]}, "behaviours.0: "),
+        ({"text": ""}, "text: "),
+    ],
+)
+def test_a_faulty_line_is_told_by_file_and_number(tmp_path, change, fault):
+    good = line(1, work="w", text="A robot.", label="malevolent", stance="depicted")
+    path = tmp_path / "faulty.jsonl"
+    path.write_text(good + "\n\n" + json.dumps({**json.loads(good), "id": "x2", **change}) + "\n")
+    with pytest.raises(LabelsError) as raised:
+        read_examples([path])
+    assert f"{path}:3: " in str(raised.value)
+    assert fault in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_id_that_stands_twice_is_told(tmp_path):
+    path = tmp_path / "twice.jsonl"
+    path.write_text((line(1, work="w", text="A robot.", label=None) + "\n") * 2)
+    with pytest.raises(LabelsError, match="stands already at"):
+        read_examples([path])
+
+
+def test_missing_and_empty_files_are_told(tmp_path):
+    with pytest.raises(LabelsError, match="cannot be read"):
+        read_examples([tmp_path / "none.jsonl"])
+    with pytest.raises(LabelsError, match="no labelled passage"):
+        read_examples([])
+
+
+def test_shipped_examples_are_well_formed():
+    examples = read_examples(shipped_examples())
+    assert all(isinstance(example, Example) for example in examples)
+    assert {
+        label for e in examples for label, yes in zip(LABELS, e.labels(), strict=True) if yes
+    } == {*LABELS}
