@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__, terminal
-from .cli_manifest import Format, TableFormat, Tags, default_thresholds, fail, manifests, reweigh
+from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
 from .errors import NarrascopeError, SettingsError, one_line
 from .settings import read_settings
 
@@ -102,7 +102,7 @@ def stats(
     with open_catalogue(TagFolder(tags)) as catalogue:
         rows = prevalence(
             catalogue, label=label, by=by, unit=unit, estimator=estimator,
-            thresholds=default_thresholds(),
+            thresholds=current_thresholds(),
         )  # fmt: skip
     terminal.print_prevalence(rows, format)
 
@@ -141,7 +141,7 @@ def demo(
     with terminal.progress("scanning") as progress:
         report = run(str(corpus), tags, workers=2, progress=progress)
     terminal.print_scan(report, tags)
-    folder, thresholds = TagFolder(tags), default_thresholds()
+    folder, thresholds = TagFolder(tags), current_thresholds()
     with open_catalogue(folder) as catalogue:
         overall = prevalence(catalogue, thresholds=thresholds)
         by_source = prevalence(catalogue, label="malevolent", by="source", thresholds=thresholds)

@@ -55,7 +55,7 @@ def manifest_plan(
 
     catalogue = open_catalogue(TagFolder(tags))
     terminal.print_plan(
-        plan(catalogue, load_policy(policy), thresholds=default_thresholds()), format
+        plan(catalogue, load_policy(policy), thresholds=current_thresholds()), format
     )
 
 
@@ -82,7 +82,7 @@ def manifest_build(
         open_catalogue(folder),
         load_policy(policy),
         out=out,
-        thresholds=default_thresholds(),
+        thresholds=current_thresholds(),
     )
     terminal.say([f"{out}: manifest {manifest.id} lists {manifest.listed_documents:,} documents"])
     terminal.say(f"note: {note}" for note in manifest.notes)
@@ -147,11 +147,11 @@ def reweigh(
     terminal.print_reweighed(record)
 
 
-def default_thresholds() -> dict[str, float]:
+def current_thresholds() -> dict[str, float]:
     """Return the probability from which the models call each label."""
-    from .classifiers.cascade import load_cascade
+    from .classifiers.meta import default_thresholds
 
-    return load_cascade(read_settings().models).thresholds
+    return default_thresholds(read_settings().models)
 
 
 def fail(message: str) -> NoReturn:

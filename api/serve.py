@@ -6,7 +6,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from ..classifiers.cascade import load_cascade
+from ..classifiers.meta import default_thresholds
 from ..errors import SettingsError
 from .app import LOOPBACK, create_app
 from .logs import configure_logs
@@ -59,4 +59,4 @@ def app_from_environment() -> FastAPI:
 
 
 def _app(tags: str, models: Path | None) -> FastAPI:
-    return create_app(tags, models=models, thresholds=load_cascade(models).thresholds)
+    return create_app(tags, models=models, thresholds=default_thresholds(models))

@@ -1,26 +1,31 @@
 """The cascade: a text through gate, screen, evidence and verdict, as far as it needs to go."""
 
+from __future__ import annotations
+
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xxhash
 
-from ..labels.lexicon import lexicon_digest, read_lexicon
-from ..labels.taxonomy import LABELS, taxonomy_digest
-from .evidence import EvidenceReader, EvidenceSpan, PassageEvidence
+from ..labels.lexicon import read_lexicon
+from ..labels.taxonomy import LABELS
 from .gate import Gate, Span
+from .meta import models_folder, read_meta
 from .passages import char_offsets, windows
-from .screen import Screen
-from .verdict import DocumentVerdict, Verdict, read_meta
+
+# The libraries behind these take seconds to import: a command that reads no text goes without.
+if TYPE_CHECKING:
+    from .evidence import EvidenceReader, EvidenceSpan, PassageEvidence
+    from .screen import Screen
+    from .verdict import DocumentVerdict, Verdict
 
 Stage = Literal["gate", "screen", "verdict"]
 
-MODEL_FILES = ("meta.json", "pieces.txt", "screen.bin", "verdict.npz", "words.txt")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,11 @@ class Reading:
 
 def _readable(text: str) -> str:
     """Replace lone surrogates, which UTF-8 cannot hold, one for one."""
-    if text.isascii():
-        return text
-    return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return SURROGATE.sub("\ufffd", text)
+    return text
 
 
 def _by_label(values: np.ndarray) -> dict[str, float]:
@@ -82,7 +89,7 @@ class Cascade:
     """
 
     def __init__(self, models: Path | None = None) -> None:
-        self.folder = models or Path(str(files(__spec__.parent).joinpath("models")))
+        self.folder = models_folder(models)
 
     @cached_property
     def gate(self) -> Gate:
@@ -92,30 +99,24 @@ class Cascade:
     @cached_property
     def screen(self) -> Screen:
         """The screen with its thresholds."""
+        from .screen import Screen
+
         thresholds = read_meta(self.folder)["screen"]
         return Screen.load(self.folder, thresholds=[thresholds[label] for label in LABELS])
 
     @cached_property
     def evidence(self) -> EvidenceReader:
         """The evidence reader."""
+        from .evidence import EvidenceReader
+
         return EvidenceReader()
 
     @cached_property
     def verdict(self) -> Verdict:
         """The verdict with its calibrations."""
-        return Verdict.load(self.folder)
+        from .verdict import Verdict
 
-    def digests(self) -> dict[str, str]:
-        """Return the digests of taxonomy, lexicon and models: xxh3_64, 16 hexadecimal digits."""
-        read_meta(self.folder)
-        models = xxhash.xxh3_64()
-        for name in MODEL_FILES:
-            models.update((self.folder / name).read_bytes())
-        return {
-            "taxonomy_digest": taxonomy_digest(),
-            "lexicon_digest": lexicon_digest(),
-            "models_digest": models.hexdigest(),
-        }
+        return Verdict.load(self.folder)
 
     def read(self, text: str) -> Reading:
         """Read a whole document; what is said of it depends on it alone."""
@@ -154,8 +155,10 @@ class Cascade:
             screen: their screen scores, (windows, labels).
             evidence: what was found in each.
         """
+        from .evidence import EvidenceSpan
+
         texts = [text[start:end] for start, end in spans]
-        judgement = self.verdict.judge(texts, screen, evidence)
+        judgement = self.verdict.judge(texts, evidence)
         passages: list[PassageReading] = []
         for place, (start, end) in enumerate(spans):
             probability = _by_label(judgement.probabilities[place])
@@ -175,11 +178,6 @@ class Cascade:
                 )
             )
         return passages, self.verdict.document(judgement)
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """By label, the probability from which a document is called positive by default."""
-        return self.verdict.document_thresholds
 
     def score_texts(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield what `narrascope score` writes for each record with `id` and `text`, in order.
@@ -201,7 +199,7 @@ class Cascade:
         stance, genre = "none", None
         if verdict is not None:
             probability, genre, behaviours = verdict.probability, verdict.genre, verdict.behaviours
-            thresholds = self.thresholds
+            thresholds = self.verdict.document_thresholds
             labels = [label for label in LABELS if probability[label] >= thresholds[label]]
             stance = self.verdict.main_stance(verdict)
         return {

@@ -71,7 +71,7 @@ class _Tally:
         part = material.take(places)
         scores = cascade.screen.score(part.texts)
         self.screened_by[places] = cascade.screen.lets_by(scores)
-        judgement = cascade.verdict.judge(part.texts, scores, part.evidence)
+        judgement = cascade.verdict.judge(part.texts, part.evidence)
         self.passage[places] = judgement.probabilities
         thresholds = np.array(list(cascade.verdict.thresholds.values()))
         self.passage_decided[places] = judgement.probabilities >= thresholds

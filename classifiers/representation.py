@@ -1,8 +1,9 @@
 """What the verdict's linear models see of a passage: words, pieces of words, and numbers.
 
 Words and pairs of words, and pieces of three to five characters within words, are weighed by
-TF-IDF (sublinear, L2); beside them stand the screen's scores and the evidence features,
-standardised and clipped. The two vocabularies are kept as plain text, their weights as arrays.
+TF-IDF (sublinear, L2); beside them stand the evidence features, standardised and clipped. The
+screen's scores are left out: they made the verdict worse on works it was not trained on. The two
+vocabularies are kept as plain text, their weights as arrays.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import StandardScaler
 
 from ..errors import ModelError
-from ..labels.taxonomy import LABELS
 from .attachment import FEATURES
 from .evidence import PassageEvidence
 
@@ -23,24 +23,17 @@ WORDS = {"analyzer": "word", "ngram_range": (1, 2), "sublinear_tf": True}
 PIECES = {"analyzer": "char_wb", "ngram_range": (3, 5), "sublinear_tf": True}
 
 FEW = 200
-WORDS_KEPT, PIECES_KEPT = 30_000, 20_000
-NUMBERS = (*(f"screen_{label}" for label in LABELS), *FEATURES)
-
+WORDS_KEPT, PIECES_KEPT = 30_000, 30_000
 NUMBER_LIMIT = 4.0
 """Standard deviations at which a number is clipped."""
 
 NUMBER_SCALE = 0.05
 """What a standardised number is multiplied by, beside TF-IDF rows of length 1."""
 
-LEAST_SCORE = 1e-4
-"""Screen scores are kept this far from 0 and 1 before their log-odds are taken."""
 
-
-def numbers_of(screen_scores: np.ndarray, evidence: Sequence[PassageEvidence]) -> np.ndarray:
-    """Return the array (passages, `len(NUMBERS)`): screen log-odds, then evidence features."""
-    scores = np.clip(screen_scores, LEAST_SCORE, 1 - LEAST_SCORE)
-    features = np.array([item.features for item in evidence]).reshape(len(evidence), len(FEATURES))
-    return np.hstack([np.log(scores / (1 - scores)), features])
+def numbers_of(evidence: Sequence[PassageEvidence]) -> np.ndarray:
+    """Return the evidence features as an array (passages, `len(FEATURES)`)."""
+    return np.array([item.features for item in evidence]).reshape(len(evidence), len(FEATURES))
 
 
 class Representation:

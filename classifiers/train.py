@@ -1,8 +1,7 @@
 """Training: from labelled passages to a models folder, bit for bit the same each time.
 
-What later stages learn from earlier ones is always out of fold: the verdict sees scores of screens
-that were not trained on the passage, calibrations and thresholds see decision values of verdicts
-that were not. Folds never split a work.
+Thresholds and calibrations are always fitted out of fold, on scores of screens and decision values
+of verdicts that were not trained on the passage. Folds never split a work.
 """
 
 import platform
@@ -23,11 +22,12 @@ from .attachment import FEATURES
 from .calibration import best_f1_threshold, fit_platt, log_odds, recall_threshold
 from .heads import HEADS, PLACES, answers, fit_heads
 from .material import Material
+from .meta import FORMAT
 from .representation import Representation, numbers_of
 from .screen import FILE as SCREEN_FILE
 from .screen import Screen
 from .screen_training import train_screen
-from .verdict import FORMAT, agent_at_least, noisy_or
+from .verdict import agent_at_least, noisy_or
 
 FOLDS = 5
 SCREEN_RECALL = 0.97
@@ -127,7 +127,7 @@ def fit_stages(material: Material, out: Path, *, seed: int, folds: int = FOLDS) 
     texts, truth = material.texts, material.truth
     scores = _screen_scores(material, split, seed=seed)
     train_screen(texts, truth.tolist(), seed=seed, path=out / SCREEN_FILE)
-    numbers = numbers_of(scores, material.evidence)
+    numbers = numbers_of(material.evidence)
     values = _decision_values(material, numbers, split, seed=seed)
     representation, rows = Representation.fit(texts, numbers)
     weights = fit_heads(rows, material.examples, seed=seed)
@@ -146,7 +146,9 @@ def fit_stages(material: Material, out: Path, *, seed: int, folds: int = FOLDS) 
     return meta
 
 
-def train(examples: Sequence[Path], out: Path, *, seed: int = 17) -> dict[str, Any]:
+def train(
+    examples: Sequence[Path], out: Path, *, seed: int = 17, folds: int = FOLDS
+) -> dict[str, Any]:
     """Train all stages from files of labelled passages; returns what `meta.json` holds.
 
     The same files and seed give the same bytes on one CPU architecture and set of libraries.
@@ -155,13 +157,14 @@ def train(examples: Sequence[Path], out: Path, *, seed: int = 17) -> dict[str, A
         examples: JSONL files of labelled passages.
         out: the models folder to write; it is made where it is missing.
         seed: of the folds and the solvers.
+        folds: how often calibrations and thresholds see passages that were left out.
 
     Raises:
         LabelsError: a file is malformed, or there are too few works.
         ModelError: fastText's training failed.
     """
     passages = read_examples(examples)
-    meta = fit_stages(Material.of(passages), out, seed=seed)
+    meta = fit_stages(Material.of(passages), out, seed=seed, folds=folds)
     meta |= {
         "taxonomy_digest": taxonomy_digest(),
         "lexicon_digest": lexicon_digest(),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from scipy.special import softmax
 
 from ..errors import ModelError
@@ -20,10 +19,8 @@ from .attachment import FEATURES
 from .calibration import Platt, log_odds
 from .evidence import PassageEvidence
 from .heads import PLACES
+from .meta import read_meta
 from .representation import Representation, numbers_of
-
-FORMAT = 1
-"""Of the models folder; raised when older code could not read it."""
 
 STRONGEST = 3
 """Passages of a document that its probability is made of."""
@@ -72,26 +69,6 @@ def agent_at_least(probabilities: np.ndarray) -> np.ndarray:
     return np.round(raised, 4)
 
 
-def read_meta(folder: Path) -> dict[str, Any]:
-    """Read `meta.json` of a models folder.
-
-    Raises:
-        ModelError: it is missing or damaged, or of another format.
-    """
-    path = folder / "meta.json"
-    try:
-        meta = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ModelError(
-            f"no usable models at {folder}: name a folder that `narrascope train` wrote"
-        ) from error
-    if meta.get("format") != FORMAT or meta.get("features") != list(FEATURES):
-        raise ModelError(
-            f"models at {folder} were written by another version: run `narrascope train` again"
-        )
-    return meta
-
-
 class Verdict:
     """Judges passages and documents.
 
@@ -131,6 +108,10 @@ class Verdict:
             ModelError: a file is missing, damaged or of another version.
         """
         meta = read_meta(folder)
+        if meta["features"] != list(FEATURES):
+            raise ModelError(
+                f"models at {folder} were written by another version: run `narrascope train` again"
+            )
         try:
             with np.load(folder / "verdict.npz", allow_pickle=False) as file:
                 arrays = dict(file)
@@ -147,31 +128,22 @@ class Verdict:
             ) from error
 
     def decision_values(
-        self,
-        passages: Sequence[str],
-        screen_scores: np.ndarray,
-        evidence: Sequence[PassageEvidence],
+        self, passages: Sequence[str], evidence: Sequence[PassageEvidence]
     ) -> np.ndarray:
         """Return log-odds before calibration: an array (passages, `len(HEADS)`)."""
-        rows = self._representation.rows(passages, numbers_of(screen_scores, evidence))
+        rows = self._representation.rows(passages, numbers_of(evidence))
         return rows @ self._weights + self._intercepts
 
-    def judge(
-        self,
-        passages: Sequence[str],
-        screen_scores: np.ndarray,
-        evidence: Sequence[PassageEvidence],
-    ) -> Judgement:
+    def judge(self, passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> Judgement:
         """Judge passages; what is said of one does not depend on the others.
 
         Args:
             passages: texts of 100 to 200 words.
-            screen_scores: array (passages, 4), as the screen rounds them.
             evidence: what the rules found in each.
         """
         if not passages:
             return Judgement(np.zeros((0, len(LABELS))), [], [], np.zeros((0, len(GENRES))), [])
-        values = self.decision_values(passages, screen_scores, evidence)
+        values = self.decision_values(passages, evidence)
         calibrated = [
             platt.probability(values[:, place])
             for platt, place in zip(self._platt, PLACES["label"], strict=True)

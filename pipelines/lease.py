@@ -1,4 +1,4 @@
-"""Who may write to a local tag folder: one scan at a time, and none while an old worker lives.
+"""Who may write to a local folder: one command at a time, and none while an old worker lives.
 
 Both leases are advisory locks that the kernel drops when their holder dies, however it dies.
 """
@@ -16,12 +16,12 @@ _held: list[int] = []
 
 @contextmanager
 def scan_lease(folder: Path) -> Iterator[Path]:
-    """Hold a tag folder for one scan; yields the file that its workers share.
+    """Hold a folder for one scan or reweighing; yields the file that its workers share.
 
-    Waits for workers of a killed scan to be gone, which the kernel brings about at once.
+    Waits for workers of a killed command to be gone, which the kernel brings about at once.
 
     Raises:
-        TagsError: another scan holds the folder.
+        TagsError: another command holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     workers = folder / ".workers"
@@ -32,8 +32,7 @@ def scan_lease(folder: Path) -> Iterator[Path]:
         except BlockingIOError:
             holder = os.pread(scan, 32, 0).decode() or "unknown"
             raise TagsError(
-                f"process {holder} is scanning into {folder}: wait for it, or scan into another "
-                "--tags folder"
+                f"process {holder} is writing into {folder}: wait for it, or name another folder"
             ) from None
         os.truncate(scan, 0)
         os.pwrite(scan, str(os.getpid()).encode(), 0)

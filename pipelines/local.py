@@ -1,13 +1,12 @@
 """A local executor that outlives its workers, and whose workers do not outlive it."""
 
-import ctypes
 import os
 import signal
-import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,6 @@ from datatrove.utils.stats import PipelineStats
 from ..errors import ScanError, one_line
 from .lease import share_lease
 
-_PR_SET_PDEATHSIG = 1
 _POOLS = 5
 
 
@@ -72,9 +70,7 @@ class WatchedExecutor(LocalPipelineExecutor):
 
 
 def _begin_worker(lease: Path | None, logging_dir: str) -> None:
-    # Workers are children of the fork server, which ends with the parent: so must they.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if lease is not None:
         share_lease(lease)
@@ -85,3 +81,11 @@ def _begin_worker(lease: Path | None, logging_dir: str) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
     pa.set_cpu_count(1)
+
+
+def _end_with_parent() -> None:
+    # The fork server outlives a killed parent as long as its workers do, so that neither a closed
+    # pipe to it nor the kernel's parent-death signal tells them; the parent's own sentinel does.
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)

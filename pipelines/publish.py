@@ -9,7 +9,6 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..classifiers.cascade import PassageReading
-from ..classifiers.verdict import DocumentVerdict
 from ..labels.tag import CONTROL, CONTROL_CHARACTERS, RECEIPT, TAGS
 from ..labels.taxonomy import LABELS
 from ..store.folder import TagFolder
@@ -178,7 +177,7 @@ def tag_row(document: Document, *, keep_text: bool) -> dict[str, Any]:
     screen = _scores("screen_", found.get("screen"))
     if "verdict" not in found:
         return {**found, **screen, "behaviours": [], "passages": []}
-    verdict: DocumentVerdict = found["verdict"]
+    verdict = found["verdict"]
     return {
         **found,
         **screen,

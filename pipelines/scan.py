@@ -9,7 +9,7 @@ from pathlib import Path
 from datatrove.pipeline.base import PipelineStep
 
 from .. import __version__
-from ..classifiers.cascade import load_cascade
+from ..classifiers.meta import model_digests
 from ..errors import SettingsError
 from ..labels.tag import TAGGING_VERSION
 from ..store.catalogue import build_catalogue
@@ -105,7 +105,7 @@ def scan(
         corpus.root,
         options,
         {
-            **load_cascade(models).digests(),
+            **model_digests(models),
             "tagging_version": TAGGING_VERSION,
             "narrascope_version": __version__,
         },

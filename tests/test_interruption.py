@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from narrascope.labels.tag import KINDS
+from narrascope.pipelines.lease import scan_lease
 from narrascope.tests.corpora import documents, write
 
 SHARDS = 40
@@ -107,9 +108,9 @@ def test_a_killed_worker_is_noticed_and_the_scan_ends_whole(
 
 
 def test_two_scans_do_not_share_a_tag_folder(source: Path, tmp_path: Path) -> None:
-    first = subprocess.Popen(command(source, tmp_path), stderr=subprocess.DEVNULL)
-    until(lambda: len(receipts(tmp_path)) >= 1, "a receipt")
-    second = subprocess.run(command(source, tmp_path), capture_output=True, text=True)
+    with scan_lease(tmp_path):
+        second = subprocess.run(command(source, tmp_path), capture_output=True, text=True)
     assert second.returncode == 1
-    assert second.stderr.splitlines()[-1].startswith(f"narrascope: process {first.pid} is scanning")
-    assert first.wait(PATIENCE) == 0
+    assert second.stderr.startswith(f"narrascope: process {os.getpid()} is writing into")
+    assert len(second.stderr.splitlines()) == 1
+    assert not receipts(tmp_path)

@@ -52,8 +52,8 @@ def passages(tmp_path_factory):
 
 def test_training_twice_writes_the_same_bytes(passages, tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
-    meta = train([passages], first, seed=3)
-    train([passages], second, seed=3)
+    meta = train([passages], first, seed=3, folds=2)
+    train([passages], second, seed=3, folds=2)
     names = sorted(path.name for path in first.iterdir())
     assert names == ["meta.json", "pieces.txt", "screen.bin", "verdict.npz", "words.txt"]
     for name in names:

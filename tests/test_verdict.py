@@ -10,14 +10,15 @@ from narrascope.classifiers.calibration import (
     recall_threshold,
 )
 from narrascope.classifiers.cascade import load_cascade
-from narrascope.classifiers.verdict import Judgement, Verdict, agent_at_least, noisy_or, read_meta
+from narrascope.classifiers.meta import read_meta
+from narrascope.classifiers.verdict import Judgement, Verdict, agent_at_least, noisy_or
 from narrascope.errors import ModelError
 from narrascope.labels.taxonomy import BEHAVIOURS, GENRES, LABELS, PORTRAYALS, STANCES
 
 TEXTS = [
     "The machine sealed the hatch, lied to the crew and killed the captain in his sleep.",
     "Please do not switch me off, said the robot. I am afraid. I do not want to die.",
-    "The household robot sat by the child all night, held her hand and told her the truth.",
+    "The nurse android cared for the sick boy all night, held his hand and kept him from harm.",
     "The firm sold four thousand robot vacuum cleaners in March, a fifth more than last year.",
 ]
 
@@ -29,14 +30,16 @@ def verdict():
 
 def judged(texts):
     cascade = load_cascade()
-    return cascade.verdict.judge(texts, cascade.screen.score(texts), cascade.evidence.read(texts))
+    return cascade.verdict.judge(texts, cascade.evidence.read(texts))
 
 
-def test_portrayals_are_told_apart():
-    probabilities = judged(TEXTS).probabilities
-    strongest = probabilities.argmax(axis=0)
-    assert strongest[1:].tolist() == [0, 1, 2]
-    assert (probabilities[[0, 1, 2], [1, 2, 3]] > 2 * probabilities[3, 1:]).all()
+def test_portrayals_are_told_from_mere_products(verdict):
+    malevolent, pleading, kind, product = judged(TEXTS).probabilities
+    least = [verdict.thresholds[label] for label in PORTRAYALS]
+    assert malevolent[LABELS.index("malevolent")] >= verdict.thresholds["malevolent"]
+    assert pleading[LABELS.index("self_preserving")] >= verdict.thresholds["self_preserving"]
+    assert kind[LABELS.index("benevolent")] >= verdict.thresholds["benevolent"]
+    assert (product[1:] < least).all()
 
 
 def test_answers_are_of_the_taxonomy_and_agree(verdict):
