@@ -119,6 +119,8 @@ def manifest_verify(
 
     found = verify(load_manifest(manifest), data=data)
     terminal.print_table(f"as written in mode {found.mode}", list(found.rows), format)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
     if found.failures:
         for failure in found.failures[:20]:
             print(failure, file=sys.stderr)

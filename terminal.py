@@ -157,7 +157,8 @@ def _draw_plan(by: str, rows: Sequence[Row]) -> None:
     more = "" if len(shown) == len(rows) else f", the {_SHOWN} of {len(rows)} that change most"
     table = _table(f"by {by}{more}")
     table.add_column(by)
-    for name in ("weight", "documents", "→", "share", "→"):
+    weighed = by == "bucket"
+    for name in (*(["weight"] if weighed else []), "documents", "→", "share", "→"):
         table.add_column(name, justify="right")
     for row in shown:
         if not row["documents_before"] and not row["documents_after"]:
@@ -165,7 +166,7 @@ def _draw_plan(by: str, rows: Sequence[Row]) -> None:
         name = "(none)" if row["group"] is None else str(row["group"])
         table.add_row(
             f"{name} ({row['stance']})" if row["stance"] else name,
-            "" if row["weight"] is None else f"{row['weight']:.4g}",
+            *([f"{row['weight']:.4g}"] if weighed else []),
             f"{row['documents_before']:,.0f}", f"{row['documents_after']:,.0f}",
             percent(row["share_before"]), percent(row["share_after"]),
         )  # fmt: skip
@@ -259,16 +260,16 @@ def _draw(title: str, rows: Sequence[Row]) -> None:
     table = _table(title)
     for name in rows[0] if rows else []:
         numeric = any(isinstance(row[name], int | float) for row in rows)
-        right = numeric or name.startswith("share")
-        table.add_column(name, justify="right" if right else "left")
+        table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        cells = (percent(v) if "share" in name else _cell(v) for name, v in row.items())
+        table.add_row(*cells)
     _out.print(table)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:,.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

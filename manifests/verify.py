@@ -16,12 +16,16 @@ _SLACK = 1e-6
 
 
 class Verification(BaseModel):
-    """What was found: a row for each bucket, and a line for each thing that is not as planned."""
+    """What was found: a row for each bucket, and a line for each thing that is not as planned.
+
+    `notes` tell what keeps the rows from matching the plan though every file is as it should be.
+    """
 
     model_config = ConfigDict(frozen=True)
     mode: str
     rows: tuple[dict[str, Any], ...]
     failures: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def verify(manifest: Manifest, *, data: Path | None = None) -> Verification:
@@ -48,7 +52,10 @@ def verify(manifest: Manifest, *, data: Path | None = None) -> Verification:
         *_check_parts(manifest, reweighed),
     ]
     return Verification(
-        mode=reweighed.mode, rows=tuple(_shares(manifest, reweighed)), failures=tuple(failures)
+        mode=reweighed.mode,
+        rows=tuple(_shares(manifest, reweighed)),
+        failures=tuple(failures),
+        notes=tuple(_absences(reweighed)),
     )
 
 
@@ -107,14 +114,17 @@ def _check_parts(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
             wanted = 0 if entry.bucket in dropped else entry.matched
         if abs(entry.documents - wanted) > (reweighed.mode == "realised") + _SLACK:
             yield f"{_place(entry)}: {entry.documents:,} documents written, {wanted:,.1f} wanted"
-    if absent:
-        yield (
-            f"{len(absent):,} shards of the manifest were not in the source (first: "
-            f"{min(absent)}): reweigh the whole source, or scan and plan only what you want"
-        )
     for (shard, first_row, bucket), count in planned.items():
         if count and shard not in absent:
             yield f"{shard} at row {first_row}, {bucket}: {count:,} documents planned, none matched"
+
+
+def _absences(reweighed: Reweighed) -> Iterator[str]:
+    if absent := reweighed.not_in_source:
+        yield (
+            f"{len(absent):,} shards of the manifest were not in the source (first: "
+            f"{min(absent)}), so the planned shares, which are of all, are not quite met"
+        )
 
 
 def _planned_parts(manifest: Manifest) -> dict[tuple[str, int, str], int | None]:

@@ -82,7 +82,8 @@ def test_score_answers_in_order_with_the_contract_s_keys(tmp_path: Path) -> None
         assert EVIL[span["start"] : span["end"]].strip()
     (tmp_path / "in.jsonl").write_text(lines)
     run("score", "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out.jsonl")
-    assert [json.loads(line) for line in (tmp_path / "out.jsonl").open()] == rows
+    written = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in written] == rows
     assert json.loads(run("score", EVIL)) == {**rows[0], "id": None}
 
 

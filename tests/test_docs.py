@@ -89,6 +89,8 @@ def test_the_readme_s_session_works_as_pasted(tmp_path: Path) -> None:
     commands = [line for line in session() if "/your/" not in line and "serve" not in line]
     assert len(commands) >= 6
     shutil.copytree(ROOT / "labels" / "demo", tmp_path / "labels" / "demo")
+    (tmp_path / "manifests").mkdir()
+    shutil.copy(ROOT / "manifests" / "example.yaml", tmp_path / "manifests")
     bin_folder = str(Path(sys.executable).parent)
     for command in commands:
         done = subprocess.run(
