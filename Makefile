@@ -44,8 +44,11 @@ lint: .venv/.developed  ## ruff and pyright
 bench: .venv/.developed  ## reprint the speed table
 	$(BIN)/python benchmarks/scan.py
 
+LABELS ?= ../shared/labels/train.jsonl
+
 train: .venv/.developed  ## train the shipped models again, to the bit
-	$(BIN)/narrascope train
+	$(BIN)/narrascope train $(LABELS) labels/examples/hard_negatives.jsonl \
+	  labels/examples/portrayals.jsonl --out classifiers/models
 
 clean:
 	rm -rf .venv build dist *.egg-info demo-tags

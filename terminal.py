@@ -108,16 +108,19 @@ def _draw_prevalence(rows: Sequence[Row]) -> None:
             f"{row['numerator']:,.10g}", f"{row['denominator']:,}",
         )  # fmt: skip
     _out.print(table)
-    notes: dict[str, list[str]] = {}
+    for note in _shared_notes(rows):
+        _out.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
+def _shared_notes(rows: Sequence[Row]) -> list[str]:
+    """Return the notes that hold for all rows, and those that hold for all rows of a label."""
+    by_label: dict[str, list[set[str]]] = {}
     for row in rows:
-        for note in filter(None, str(row["note"] or "").split("; ")):
-            labels = notes.setdefault(note, [])
-            if row["label"] not in labels:
-                labels.append(row["label"])
-    everywhere = len({row["label"] for row in rows})
-    for note, labels in list(notes.items())[:_SHOWN]:
-        whose = "" if len(labels) == everywhere else f"{', '.join(labels)}: "
-        _out.print(f"  {whose}{note}", style="dim", soft_wrap=True, markup=False)
+        by_label.setdefault(row["label"], []).append(set(filter(None, row["note"].split("; "))))
+    common = {label: set.intersection(*notes) for label, notes in by_label.items()}
+    everywhere = set.intersection(*common.values()) if common else set()
+    apart = [f"{label}: {n}" for label, notes in common.items() for n in sorted(notes - everywhere)]
+    return [*sorted(everywhere), *apart]
 
 
 def print_table(title: str, rows: Sequence[Row], format: str) -> None:
