@@ -192,7 +192,7 @@ def train(
 ) -> None:
     """Train the screen and the verdict from labelled passages, the same to the bit each time."""
     from .classifiers.train import train as run
-    from .labels.examples import shipped_examples
+    from .labels.labelled import shipped_examples
 
     meta = run(examples or shipped_examples(), out, seed=seed)
     terminal.print_table(f"trained into {out}", [meta["counts"]], "table")
@@ -209,7 +209,7 @@ def evaluate(
 ) -> None:
     """Measure the cascade in folds that share no work: precision, recall, calibration."""
     from .classifiers.evaluate import evaluate as run
-    from .labels.examples import shipped_examples
+    from .labels.labelled import shipped_examples
 
     terminal.print_table(
         f"{folds} folds by work",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, brier_score_loss
 
-from ..labels.examples import read_examples
+from ..labels.labelled import read_examples
 from ..labels.taxonomy import BEHAVIOURS, LABELS
 from .cascade import Cascade
 from .material import Material

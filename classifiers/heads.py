@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
-from ..labels.examples import Example
+from ..labels.labelled import Example
 from ..labels.taxonomy import BEHAVIOURS, GENRES, LABELS, STANCES
 
 HEADS: tuple[tuple[str, str], ...] = (

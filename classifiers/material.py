@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from ..errors import LabelsError
-from ..labels.examples import Example
+from ..labels.labelled import Example
 from .evidence import EvidenceReader, PassageEvidence
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import xxhash
 
-from ..labels.examples import read_examples
+from ..labels.labelled import read_examples
 from ..labels.lexicon import lexicon_digest
 from ..labels.taxonomy import BEHAVIOURS, LABELS, taxonomy_digest
 from .attachment import FEATURES

@@ -9,7 +9,7 @@ from narrascope.classifiers.cascade import Cascade
 from narrascope.classifiers.evaluate import evaluate, expected_calibration_error
 from narrascope.classifiers.train import screen_thresholds, train
 from narrascope.errors import LabelsError
-from narrascope.labels.examples import Example, read_examples, shipped_examples
+from narrascope.labels.labelled import Example, read_examples, shipped_examples
 from narrascope.labels.taxonomy import LABELS
 
 KINDS = [
