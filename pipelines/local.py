@@ -42,7 +42,7 @@ class WatchedExecutor(LocalPipelineExecutor):
                 max_workers=min(self.workers, len(left)),
                 mp_context=get_context(self.start_method),
                 initializer=_begin_worker,
-                initargs=(lease, str(self.logging_dir.path)),
+                initargs=(lease, self._workers_log()),
             )
             try:
                 futures = {pool.submit(self._run_quietly, rank): rank for rank in sorted(left)}
@@ -68,18 +68,22 @@ class WatchedExecutor(LocalPipelineExecutor):
     def _run_quietly(self, rank: int) -> PipelineStats:
         return self._run_for_rank(rank, local_rank=1)
 
+    def _workers_log(self) -> Path:
+        if not self.logging_dir.is_local():
+            return Path(os.devnull)  # each task's log is beside the tags
+        log = Path(self.logging_dir.path) / "workers.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log
 
-def _begin_worker(lease: Path | None, logging_dir: str) -> None:
+
+def _begin_worker(lease: Path | None, log: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if lease is not None:
         share_lease(lease)
     # datatrove prints a traceback of what fails to standard error besides its log; the parent says
     # it in one line instead.
-    if "://" not in logging_dir:
-        log = Path(logging_dir) / "workers.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
+    os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
     pa.set_cpu_count(1)
 
 

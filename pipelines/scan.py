@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,10 +112,32 @@ def scan(
         },
     )
     folder = TagFolder(tags)
-    if not folder.is_local:
-        return _scan(folder, corpus, parts, options, shared, None, workers, retry_failed, progress)
-    with scan_lease(Path(folder.root)) as lease:
-        return _scan(folder, corpus, parts, options, shared, lease, workers, retry_failed, progress)
+    began = time.monotonic()
+    with scan_lease(Path(folder.root)) if folder.is_local else nullcontext() as lease:
+        pending = pending_parts(folder, corpus, parts, shared, retry_failed=retry_failed)
+        for shard in corpus.shards:
+            if shard.name in corpus.torn:
+                folder.set_aside(shard.name, account(shard, corpus.torn[shard.name]))
+        if pending.parts:
+            # A limit is of rows in all, so one task reads them; else small tasks balance the load.
+            tasks = 1 if limit is not None else min(len(pending.parts), 16 * workers)
+            executor = WatchedExecutor(
+                pipeline=steps(pending.parts, folder.url, options, shared),
+                tasks=tasks,
+                workers=min(workers, tasks),
+                logging_dir=f"{folder.url.rstrip('/')}/logs",
+                skip_completed=False,
+            )
+            finished = 0
+            progress(0, len(pending.parts))
+            for rank in executor.finished(lease):
+                finished += len(pending.parts[rank::tasks])
+                progress(finished, len(pending.parts))
+        report = _report(folder, corpus, pending)
+        if report.counts["parts"]:
+            build_catalogue(folder)
+    report.seconds = time.monotonic() - began
+    return report
 
 
 def steps(
@@ -128,56 +151,6 @@ def steps(
         Verdict(options),
         TagPublisher(tags, options, shared),
     ]
-
-
-def _scan(
-    folder: TagFolder,
-    corpus: Corpus,
-    parts: list[Part],
-    options: ScanOptions,
-    shared: dict[str, object],
-    lease: Path | None,
-    workers: int,
-    retry_failed: bool,
-    progress: Callable[[int, int], None],
-) -> ScanReport:
-    began = time.monotonic()
-    pending = pending_parts(folder, corpus, parts, shared, retry_failed=retry_failed)
-    for shard in corpus.shards:
-        if shard.name in corpus.torn:
-            folder.set_aside(shard.name, account(shard, corpus.torn[shard.name]))
-    if pending.parts:
-        _run(folder, pending.parts, options, shared, lease, workers, progress)
-    report = _report(folder, corpus, pending)
-    if report.counts["parts"]:
-        build_catalogue(folder)
-    report.seconds = time.monotonic() - began
-    return report
-
-
-def _run(
-    folder: TagFolder,
-    parts: list[Part],
-    options: ScanOptions,
-    shared: dict[str, object],
-    lease: Path | None,
-    workers: int,
-    progress: Callable[[int, int], None],
-) -> None:
-    # A limit is a number of rows in all, so one task reads them; else small tasks balance the load.
-    tasks = 1 if options.limit is not None else min(len(parts), 16 * workers)
-    executor = WatchedExecutor(
-        pipeline=steps(parts, folder.url, options, shared),
-        tasks=tasks,
-        workers=min(workers, tasks),
-        logging_dir=folder.path("logs"),
-        skip_completed=False,
-    )
-    finished = 0
-    progress(0, len(parts))
-    for rank in executor.finished(lease):
-        finished += len(parts[rank::tasks])
-        progress(finished, len(parts))
 
 
 def _report(folder: TagFolder, corpus: Corpus, pending: Pending) -> ScanReport:
