@@ -69,13 +69,16 @@ def print_scan(report: Any, tags: str) -> None:
         f"{report.seconds:.1f} s, {report.done_before} done before. Tags are in {tags}"
     )
     for count, what in (
-        (counts["empty"], "documents are empty"),
-        (counts["invalid_utf8"], "documents held invalid UTF-8, which was replaced"),
-        (counts["unreadable"], "rows hold no document; their numbers are in the receipts"),
-        (sum(report.skipped.values()), f"files of other endings ({', '.join(report.skipped)})"),
+        (counts["empty"], "documents without text"),
+        (counts["invalid_utf8"], "documents with invalid UTF-8, which was replaced"),
+        (counts["unreadable"], "rows that hold no document; their numbers are in the receipts"),
+        (
+            sum(report.skipped.values()),
+            f"files left alone for their ending ({', '.join(report.skipped)})",
+        ),
     ):
         if count:
-            _err.print(f"note: {count:,} {what}", soft_wrap=True)
+            _err.print(f"note: {what}: {count:,}", soft_wrap=True)
     for shard in report.rewritten:
         _err.print(f"note: {shard} was rewritten since its scan and was read again", soft_wrap=True)
     for shard, reason in report.failed.items():

@@ -43,9 +43,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "policy.yaml").write_text(POLICY)
     scan(str(folder / "corpus"), str(folder / "tags"))
     tags = TagFolder(str(folder / "tags"))
-    build_manifest(
-        tags, open_catalogue(tags), load_policy(folder / "policy.yaml"), out=folder / "manifest"
-    )
+    with open_catalogue(tags) as catalogue:
+        policy = load_policy(folder / "policy.yaml")
+        build_manifest(tags, catalogue, policy, out=folder / "manifest")
     return folder
 
 
