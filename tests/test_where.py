@@ -1,5 +1,6 @@
 """Conditions say what they mean in SQL's three-valued logic, and errors say where and what."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -101,12 +102,12 @@ def truth(node: Node, row: dict[str, Any]) -> Truth:
 
 
 @pytest.fixture(scope="module")
-def connection() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     columns = [f"{name} {kind}" for name, kind in NUMBERS.items()]
     columns += [f"{name} VARCHAR" for name in STRINGS]
-    connection.execute(f"CREATE TABLE documents ({', '.join(columns)}, behaviours VARCHAR[])")
-    return connection
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE documents ({', '.join(columns)}, behaviours VARCHAR[])")
+        yield connection
 
 
 def ask(
