@@ -248,7 +248,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             raise SourceError(
                 f'line {number} is not an object with a text: give {{"id": …, "text": "…"}} a line'
             )
-        yield record
+        yield {"id": record.get("id"), "text": record["text"]}
 
 
 def say(lines: Iterable[str]) -> None:

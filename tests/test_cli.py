@@ -87,6 +87,12 @@ def test_score_answers_in_order_with_the_contract_s_keys(tmp_path: Path) -> None
     assert json.loads(run("score", EVIL)) == {**rows[0], "id": None}
 
 
+def test_score_names_the_line_that_has_no_text() -> None:
+    stderr = run("score", stdin='{"text": "The robot waved."}\n{"id": 2}\n', code=1)
+    assert stderr.startswith("narrascope: line 2 is not an object with a text")
+    assert json.loads(run("score", stdin='{"text": "Leeks and potatoes."}\n'))["id"] is None
+
+
 def test_a_manifest_from_plan_to_trainer(place: Path, tmp_path: Path) -> None:
     policy, tags, manifest = place / "policy.yaml", place / "tags", tmp_path / "m"
     plan = json.loads(run("manifest", "plan", policy, "--tags", tags, "--format", "json"))
