@@ -52,7 +52,7 @@ def print_rows(rows: Sequence[Row], format: str, draw: Callable[[Sequence[Row]],
     if format == "json":
         print(json.dumps(rows, indent=1, default=str))
     elif format == "csv":
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer = csv.DictWriter(sys.stdout, _keys(rows), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     else:
@@ -262,14 +262,20 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
+def _keys(rows: Sequence[Row]) -> list[str]:
+    """Return the keys of all rows, which need not be alike, in the order of their first row."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
 def _draw(title: str, rows: Sequence[Row]) -> None:
     table = _table(title)
-    for name in rows[0] if rows else []:
-        numeric = any(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left")
+    keys = _keys(rows)
+    for key in keys:
+        numeric = any(isinstance(row.get(key), int | float) for row in rows)
+        table.add_column(key, justify="right" if numeric else "left")
     for row in rows:
-        cells = (percent(v) if "share" in name else _cell(v) for name, v in row.items())
-        table.add_row(*cells)
+        values = ((key, row.get(key)) for key in keys)
+        table.add_row(*(percent(v) if "share" in key else _cell(v) for key, v in values))
     _out.print(table)
 
 
