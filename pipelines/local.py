@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import PipelineStats
 
 from ..errors import ScanError, one_line
@@ -74,6 +75,45 @@ class WatchedExecutor(LocalPipelineExecutor):
         log = Path(self.logging_dir.path) / "workers.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         return log
+
+
+def run_parts(
+    pipeline: list[PipelineStep | Callable],
+    parts: int,
+    *,
+    workers: int,
+    logging_dir: str,
+    lease: Path | None,
+    progress: Callable[[int, int], None],
+    tasks: int | None = None,
+) -> None:
+    """Run a pipeline whose task r of n takes parts r, r + n, …, and tell of parts as they end.
+
+    Args:
+        pipeline: datatrove's steps.
+        parts: how many parts there are, at least 1.
+        workers: processes.
+        logging_dir: where datatrove's logs go.
+        lease: a file that every worker holds a shared lock on while it lives.
+        progress: called with (finished parts, all parts).
+        tasks: n; by default small tasks, which balance the load.
+
+    Raises:
+        ScanError: workers kept dying, or a task failed as a whole.
+    """
+    tasks = tasks or min(parts, 16 * workers)
+    executor = WatchedExecutor(
+        pipeline=pipeline,
+        tasks=tasks,
+        workers=min(workers, tasks),
+        logging_dir=logging_dir,
+        skip_completed=False,
+    )
+    finished = 0
+    progress(0, parts)
+    for rank in executor.finished(lease):
+        finished += len(range(rank, parts, tasks))
+        progress(finished, parts)
 
 
 def _begin_worker(lease: Path | None, log: Path) -> None:

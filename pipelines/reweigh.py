@@ -27,7 +27,7 @@ from .batches import Columns
 from .counts import domains, months
 from .formats import read_part
 from .lease import scan_lease
-from .local import WatchedExecutor
+from .local import run_parts
 from .parts import Part, list_corpus, plan_parts
 from .routing import router
 
@@ -94,7 +94,14 @@ def reweigh(
         pending = [part for part in parts if not _account(out, part).is_file()]
         step = Reweigher(pending, loaded.assignment(), options, out)
         if pending:
-            _run(step, out, lease, workers, progress)
+            run_parts(
+                [step],
+                len(pending),
+                workers=workers,
+                logging_dir=str(out / PARTS_FOLDER / "logs"),
+                lease=lease,
+                progress=progress,
+            )
         record = Reweighed(
             manifest=loaded.id,
             mode=mode,
@@ -257,25 +264,3 @@ def _claim(out: Path, options: ReweighOptions) -> None:
 
 def _account(out: Path, part: Part) -> Path:
     return out / PARTS_FOLDER / part.shard.name / f"{part.first_row}.json"
-
-
-def _run(
-    step: Reweigher,
-    out: Path,
-    lease: Path,
-    workers: int,
-    progress: Callable[[int, int], None],
-) -> None:
-    tasks = min(len(step.parts), 16 * workers)
-    executor = WatchedExecutor(
-        pipeline=[step],
-        tasks=tasks,
-        workers=min(workers, tasks),
-        logging_dir=str(out / PARTS_FOLDER / "logs"),
-        skip_completed=False,
-    )
-    finished = 0
-    progress(0, len(step.parts))
-    for rank in executor.finished(lease):
-        finished += len(step.parts[rank::tasks])
-        progress(finished, len(step.parts))

@@ -18,7 +18,7 @@ from ..store.folder import TagFolder
 from .batches import Columns
 from .gated import GatedReader, ScanOptions
 from .lease import scan_lease
-from .local import WatchedExecutor
+from .local import run_parts
 from .parts import Corpus, Format, Part, expected_documents, list_corpus, plan_parts
 from .publish import TagPublisher, account, provenance
 from .resume import Pending, pending_parts
@@ -119,20 +119,15 @@ def scan(
             if shard.name in corpus.torn:
                 folder.set_aside(shard.name, account(shard, corpus.torn[shard.name]))
         if pending.parts:
-            # A limit is of rows in all, so one task reads them; else small tasks balance the load.
-            tasks = 1 if limit is not None else min(len(pending.parts), 16 * workers)
-            executor = WatchedExecutor(
-                pipeline=steps(pending.parts, folder.url, options, shared),
-                tasks=tasks,
-                workers=min(workers, tasks),
+            run_parts(
+                steps(pending.parts, folder.url, options, shared),
+                len(pending.parts),
+                workers=workers,
                 logging_dir=f"{folder.url.rstrip('/')}/logs",
-                skip_completed=False,
+                lease=lease,
+                progress=progress,
+                tasks=None if limit is None else 1,  # a limit is of rows in all
             )
-            finished = 0
-            progress(0, len(pending.parts))
-            for rank in executor.finished(lease):
-                finished += len(pending.parts[rank::tasks])
-                progress(finished, len(pending.parts))
         report = _report(folder, corpus, pending)
         if report.counts["parts"]:
             build_catalogue(folder)
