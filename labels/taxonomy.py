@@ -36,9 +36,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 PORTRAYALS: tuple[Label, ...] = LABELS[1:]
 """The labels that headline figures count: everything but the mere presence of an agent."""
 
-HEADLINE_STANCES: tuple[Stance, ...] = ("depicted", "warned", "endorsed")
-"""Stances that headline figures count; `refuted` is shown beside them."""
-
 
 class Term(BaseModel):
     """One name of the taxonomy with what it means and a pair that marks its border."""

@@ -22,7 +22,6 @@ from .policy import Bucket, Policy
 Mode = Literal["buckets", "realised"]
 Match = Literal["row", "doc_id", "text_hash"]
 MODES: tuple[Mode, ...] = ("buckets", "realised")
-MATCHES: tuple[Match, ...] = ("row", "doc_id", "text_hash")
 
 DOCUMENTS_FILE = "documents.parquet"
 

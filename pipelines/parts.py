@@ -96,6 +96,16 @@ def named_format(name: str | None) -> Format | None:
     return cast("Format | None", name)
 
 
+def source_root(source: str) -> str:
+    """Return the root that a source's shards are named from by default.
+
+    Raises:
+        SourceError: the source does not exist.
+    """
+    filesystem, _, folder = _find(source)
+    return _unstripped(filesystem, folder)
+
+
 def list_corpus(source: str, *, root: str | None = None, format: Format | None = None) -> Corpus:
     """List a source's shards in name order.
 
@@ -108,18 +118,7 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
     Raises:
         SourceError: the source does not exist, holds nothing readable, or lies outside the root.
     """
-    filesystem, path = _resolve(source)
-    is_glob = any(sign in path for sign in "*?[")
-    files: list[str]
-    if is_glob:
-        files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
-        folder = posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
-    elif filesystem.isdir(path):
-        files, folder = [str(p) for p in filesystem.find(path)], path
-    elif filesystem.exists(path):
-        files, folder = [path], posixpath.dirname(path)
-    else:
-        raise SourceError(f"no file or folder at {source}: give a file, folder, glob or fsspec URL")
+    filesystem, files, folder = _find(source)
     if root is not None:
         folder = _resolve(root)[1]
     folder = folder.rstrip("/")
@@ -208,6 +207,23 @@ def _digest(filesystem: AbstractFileSystem, path: str) -> tuple[int, str]:
         file.seek(max(0, size - _DIGESTED_END))
         digest.update(cast("bytes", file.read(_DIGESTED_END)))
     return size, digest.hexdigest()
+
+
+def _find(source: str) -> tuple[AbstractFileSystem, list[str], str]:
+    """Return a source's filesystem, its files, and the folder that is or holds it."""
+    filesystem, path = _resolve(source)
+    is_glob = any(sign in path for sign in "*?[")
+    files: list[str]
+    if is_glob:
+        files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
+        folder = posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
+    elif filesystem.isdir(path):
+        files, folder = [str(p) for p in filesystem.find(path)], path
+    elif filesystem.exists(path):
+        files, folder = [path], posixpath.dirname(path)
+    else:
+        raise SourceError(f"no file or folder at {source}: give a file, folder, glob or fsspec URL")
+    return filesystem, files, folder.rstrip("/")
 
 
 def _resolve(url: str) -> tuple[AbstractFileSystem, str]:

@@ -13,6 +13,7 @@ from ..labels.tag import CONTROL, CONTROL_CHARACTERS, RECEIPT, TAGS
 from ..labels.taxonomy import LABELS
 from ..store.folder import TagFolder
 from .gated import PartEnd, ScanOptions
+from .parts import Shard
 
 _ROWS_HELD = 2_000
 
@@ -88,7 +89,7 @@ class TagPublisher(PipelineStep):
         folder.publish("receipts", shard, first_row, pa.Table.from_pylist([receipt], RECEIPT))
 
 
-def account(shard: Any, reason: str) -> dict[str, Any]:
+def account(shard: Shard, reason: str) -> dict[str, Any]:
     """Return what is written of a shard that is set aside."""
     return {
         "shard": shard.name,

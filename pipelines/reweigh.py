@@ -28,7 +28,7 @@ from .counts import domains, months
 from .formats import read_part
 from .lease import scan_lease
 from .local import run_parts
-from .parts import Part, list_corpus, plan_parts
+from .parts import Part, list_corpus, plan_parts, source_root
 from .routing import router
 
 PARTS_FOLDER = ".parts"
@@ -86,7 +86,7 @@ def reweigh(
         raise ManifestError(
             f"{name} cannot be read ({reason}): mend it or give a SOURCE without it"
         )
-    strangers = _match_shards(loaded, parts) if match == "row" else []
+    strangers, unseen = _match_shards(loaded, parts) if match == "row" else ([], [])
     parts = [part for part in parts if part.shard.name not in strangers]
     options = ReweighOptions(loaded.id, mode, match, columns)
     with scan_lease(out) as lease:
@@ -114,7 +114,7 @@ def reweigh(
                 for entry in orjson.loads(_account(out, part).read_bytes())
             ),
             not_in_manifest=tuple(strangers),
-            not_in_source=tuple(_unseen(loaded, parts)) if match == "row" else (),
+            not_in_source=tuple(unseen),
             folder=out,
         )
         save_reweighed(record, loaded)
@@ -222,13 +222,13 @@ def _tokens(documents: pa.Table, copies: np.ndarray) -> int | None:
 
 
 def _root_above(manifest: Manifest, source: str) -> str | None:
-    folder = list_corpus(source).root
+    folder = source_root(source)
     inside = folder == manifest.root or folder.startswith(manifest.root.rstrip("/") + "/")
     return manifest.root if inside else None
 
 
-def _match_shards(manifest: Manifest, parts: list[Part]) -> list[str]:
-    """Return the shards that the manifest does not know; refuse those rewritten since."""
+def _match_shards(manifest: Manifest, parts: list[Part]) -> tuple[list[str], list[str]]:
+    """Return the shards that only the source and only the manifest knows; refuse rewritten ones."""
     known = {row["shard"]: row["input_digest"] for row in manifest.read_shards().to_pylist()}
     shards = {part.shard.name: part.shard for part in parts}
     if not (shared := shards.keys() & known.keys()):
@@ -242,12 +242,7 @@ def _match_shards(manifest: Manifest, parts: list[Part]) -> list[str]:
                 f"{name} was rewritten since its scan: scan it again and build the manifest anew, "
                 "or use --match doc_id or text_hash"
             )
-    return sorted(shards.keys() - known.keys())
-
-
-def _unseen(manifest: Manifest, parts: list[Part]) -> list[str]:
-    known = set(manifest.read_shards()["shard"].to_pylist())
-    return sorted(known - {part.shard.name for part in parts})
+    return sorted(shards.keys() - known.keys()), sorted(known.keys() - shards.keys())
 
 
 def _claim(out: Path, options: ReweighOptions) -> None:

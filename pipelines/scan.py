@@ -13,7 +13,7 @@ from .. import __version__
 from ..classifiers.meta import model_digests
 from ..errors import SettingsError
 from ..labels.tag import TAGGING_VERSION
-from ..store.catalogue import build_catalogue
+from ..store.catalogue import open_catalogue
 from ..store.folder import TagFolder
 from .batches import Columns
 from .gated import GatedReader, ScanOptions
@@ -130,7 +130,7 @@ def scan(
             )
         report = _report(folder, corpus, pending)
         if report.counts["parts"]:
-            build_catalogue(folder)
+            open_catalogue(folder).close()
     report.seconds = time.monotonic() - began
     return report
 

@@ -92,11 +92,6 @@ class TagFolder:
                 "run the scan again, which reads only that part anew"
             ) from error
 
-    def part_files(self, kind: str) -> list[str]:
-        """Return the files of a kind that belong to finished parts, in the receipts' order."""
-        prefix = self.path("receipts") + "/"
-        return [self.path(kind, path.removeprefix(prefix)) for path in self.receipt_paths()]
-
     def require_receipts(self) -> pa.Table:
         """Read the receipts, or say what to do where there are none.
 

@@ -18,7 +18,6 @@ from ..errors import PolicyError
 from ..labels.taxonomy import BEHAVIOURS, GENRES, STANCES
 from .condition import (
     COLUMNS,
-    DOCUMENT_COLUMNS,
     Absence,
     Column,
     Combination,
@@ -76,10 +75,6 @@ class Condition:
         towards yes: terms are taken as independent, so `bytes > 9 and bytes < 9` might match.
         """
         return True in self.node.truths()
-
-    def document_columns(self) -> frozenset[str]:
-        """Return the columns on which its truth in an untagged document can depend."""
-        return self.columns.intersection(DOCUMENT_COLUMNS)
 
 
 def parse_where(text: str) -> Condition:
