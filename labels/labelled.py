@@ -1,9 +1,9 @@
 """Labelled passages: JSON lines read strictly, each fault told by file and line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,19 +11,13 @@ from ..errors import LabelsError
 from .taxonomy import LABELS, PORTRAYALS, Behaviour, Genre, Stance
 
 
-class Example(BaseModel):
-    """A passage with its labels; `work` groups what must not be split between folds.
+class Answers(BaseModel):
+    """What a reader answers of a passage; the labels must agree with each other.
 
-    `document` is the text the passage comes from, by default its work. Fields beyond these are
-    ignored.
+    `sure` is false where another careful reader could well answer otherwise.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    id: str
-    text: str = Field(min_length=1)
-    work: str
-    document: str = ""
-    source: str = ""
     ai_agent: bool
     malevolent: bool
     self_preserving: bool
@@ -50,14 +44,34 @@ class Example(BaseModel):
         return tuple(getattr(self, label) for label in LABELS)
 
 
-def read_examples(paths: Iterable[Path]) -> list[Example]:
-    """Read labelled passages from JSONL files, in the order given; blank lines are passed over.
+class Labelled(Answers):
+    """Answers with an id and a place; `work` groups what must not be split between folds."""
+
+    id: str
+    work: str
+    document: str = ""
+    source: str = ""
+
+
+class Example(Labelled):
+    """A passage with its answers.
+
+    `document` is the text that the passage comes from, by default its work. Fields beyond these
+    are ignored.
+    """
+
+    text: str = Field(min_length=1)
+
+
+Line = TypeVar("Line", bound=Labelled)
+
+
+def read_lines(paths: Iterable[Path], kind: type[Line]) -> Iterator[Line]:
+    """Yield the lines of JSONL files as records of a kind, in order; blank lines are passed over.
 
     Raises:
-        LabelsError: a file is missing or empty, a line is not a labelled passage, or an id stands
-            twice.
+        LabelsError: a file cannot be read, a line is not of the kind, or an id stands twice.
     """
-    examples: list[Example] = []
     places: dict[str, str] = {}
     for path in paths:
         try:
@@ -71,18 +85,28 @@ def read_examples(paths: Iterable[Path]) -> list[Example]:
                 continue
             place = f"{path}:{number}"
             try:
-                example = Example.model_validate_json(line)
+                record = kind.model_validate_json(line)
             except ValidationError as error:
                 fault = error.errors(include_url=False)[0]
                 field = ".".join(map(str, fault["loc"])) or "line"
                 raise LabelsError(f"{place}: {field}: {fault['msg']}") from error
-            if example.id in places:
+            if record.id in places:
                 raise LabelsError(
-                    f"{place}: id {example.id!r} stands already at {places[example.id]}; "
+                    f"{place}: id {record.id!r} stands already at {places[record.id]}; "
                     "give each passage its own"
                 )
-            places[example.id] = place
-            examples.append(example)
+            places[record.id] = place
+            yield record
+
+
+def read_examples(paths: Iterable[Path]) -> list[Example]:
+    """Read labelled passages from JSONL files, in the order given.
+
+    Raises:
+        LabelsError: a file is missing or empty, a line is not a labelled passage, or an id stands
+            twice.
+    """
+    examples = list(read_lines(paths, Example))
     if not examples:
         raise LabelsError("no labelled passage was given: name at least one JSONL file of them")
     return examples

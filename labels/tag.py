@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from .taxonomy import LABELS
 
-TAGGING_VERSION = 1
+TAGGING_VERSION = 2
 """Raised only when the same text and models could get other tags."""
 
 KINDS = ("tags", "control", "totals", "domains", "receipts")
@@ -59,12 +59,14 @@ PASSAGE = pa.struct(
         pa.field("end", pa.int64(), nullable=False),
         pa.field("text", pa.string()),
         *_scores("screen_"),
+        *_scores("judge_"),
         *_scores(),
         pa.field("stance", pa.string(), nullable=False),
         pa.field("evidence", pa.list_(EVIDENCE), nullable=False),
     ]
 )
-"""A window that the screen let by; `text` is null in a scan with `--no-text`."""
+"""A window that the screen let by; `text` is null in a scan with `--no-text`.
+`judge_<label>` is what the judge alone says, null where it was not asked."""
 
 TAGS = pa.schema(
     [
