@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV := $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo test test-all lint bench train clean
+.PHONY: demo test test-all lint bench train judge evaluation clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -20,11 +20,11 @@ endif
 	  echo "$(PYTHON) is older than 3.11: give a newer one, as in 'make PYTHON=python3.12 demo'"; exit 1; }
 	@echo "setting up .venv (a minute or two the first time)"
 	@$(VENV)
-	@$(INSTALL) --constraint constraints.txt --editable .
+	@$(INSTALL) --constraint constraints.txt --editable '.[judge]'
 	@touch $@
 
 .venv/.developed: .venv/.installed
-	@$(INSTALL) --constraint constraints.txt --editable '.[dev,s3]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[dev,judge,s3]'
 	@touch $@
 
 demo: .venv/.installed  ## scan the bundled corpus and show what is in it
@@ -45,10 +45,18 @@ bench: .venv/.developed  ## reprint the speed table
 	$(BIN)/python benchmarks/scan.py
 
 LABELS ?= ../shared/labels/train.jsonl
+CORPUS ?= ../shared/corpus
+LABELLED = $(LABELS) $(wildcard labels/examples/*.jsonl) --corpus $(CORPUS)
 
 train: .venv/.developed  ## train the shipped models again, to the bit
-	$(BIN)/narrascope train $(LABELS) labels/examples/hard_negatives.jsonl \
-	  labels/examples/portrayals.jsonl --out classifiers/models
+	$(BIN)/narrascope train $(LABELLED) --out classifiers/models
+
+judge: .venv/.developed  ## fine-tune the shipped judge again: an hour and a half on two cores
+	@$(INSTALL) --constraint constraints.txt --editable '.[teacher]'
+	$(BIN)/narrascope teach $(LABELLED) --out classifiers/models/judge --workers 2
+
+evaluation: .venv/.developed  ## measure the models again on what was held out
+	$(BIN)/narrascope evaluate $(LABELLED) --workers 2 --format json > classifiers/models/evaluation.json
 
 clean:
 	rm -rf .venv build dist *.egg-info demo-tags

@@ -8,6 +8,7 @@ import typer
 
 from . import __version__, terminal
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
+from .cli_models import Seed, evaluate, teach, train
 from .errors import NarrascopeError, SettingsError, one_line
 from .settings import read_settings
 
@@ -19,7 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(manifests, name="manifest")
-app.command()(reweigh)
+for verb in (reweigh, train, teach, evaluate):
+    app.command()(verb)
 
 
 class Executor(StrEnum):
@@ -30,7 +32,14 @@ class Executor(StrEnum):
     ray = "ray"
 
 
-Seed = Annotated[int, typer.Option(help="Seed, written down with every result.")]
+UseJudge = Annotated[
+    bool | None,
+    typer.Option(
+        "--judge/--no-judge",
+        help="Whether the judge reads what is undecided; by default where its extra is installed.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -55,6 +64,7 @@ def scan(
     seed: Seed = 0,
     no_text: Annotated[bool, typer.Option("--no-text", help="Keep no passage's text.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to read in all.")] = None,
+    judge: UseJudge = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Read shards again that were set aside.")
     ] = False,
@@ -72,10 +82,12 @@ def scan(
         text=text_column, id=id_column, source=source_column, url=url_column, date=date_column,
         tokens=token_column,
     )  # fmt: skip
+    settings = read_settings()
     with terminal.progress("scanning") as progress:
         report = run(
             source, tags, root=root, format=named_format(format), columns=columns,
-            models=read_settings().models, workers=workers, control_rate=control_rate, seed=seed,
+            models=settings.models, judge=settings.judge if judge is None else judge,
+            workers=workers, control_rate=control_rate, seed=seed,
             keep_text=not no_text, limit=limit, retry_failed=retry_failed, progress=progress,
         )  # fmt: skip
     terminal.print_scan(report, tags)
@@ -114,11 +126,14 @@ def score(
         Path | None, typer.Option(help='Lines of {"id", "text"}; standard input by default.')
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Where lines of scores go.")] = None,
+    judge: UseJudge = None,
 ) -> None:
     """Score texts: probabilities, labels, stance, genre, behaviours and evidence."""
     from .classifiers.cascade import load_cascade
 
-    cascade = load_cascade(read_settings().models)
+    settings = read_settings()
+    wanted = settings.judge if judge is None else judge
+    cascade = load_cascade(settings.models, judge=wanted)
     terminal.copy_scores(cascade.score_texts, text=text, input=input, output=output)
 
 
@@ -180,42 +195,6 @@ def serve(
         tags, host=host or settings.host, port=settings.port if port is None else port,
         workers=workers, models=settings.models, log_level=settings.log_level,
     )  # fmt: skip
-
-
-@app.command()
-def train(
-    examples: Annotated[
-        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones alone.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Where the models go.")] = Path("models"),
-    seed: Seed = 17,
-) -> None:
-    """Train the screen and the verdict from labelled passages, the same to the bit each time."""
-    from .classifiers.train import train as run
-    from .labels.labelled import shipped_examples
-
-    meta = run(examples or shipped_examples(), out, seed=seed)
-    terminal.print_table(f"trained into {out}", [meta["counts"]], "table")
-
-
-@app.command()
-def evaluate(
-    examples: Annotated[
-        list[Path] | None, typer.Argument(help="Labelled passages (JSONL); the shipped ones alone.")
-    ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Folds, grouped by work.")] = 5,
-    seed: Seed = 17,
-    format: Format = TableFormat.table,
-) -> None:
-    """Measure the cascade in folds that share no work: precision, recall, calibration."""
-    from .classifiers.evaluate import evaluate as run
-    from .labels.labelled import shipped_examples
-
-    terminal.print_table(
-        f"{folds} folds by work",
-        run(examples or shipped_examples(), folds=folds, seed=seed),
-        format,
-    )
 
 
 def main() -> None:

@@ -16,6 +16,11 @@ class Settings(BaseSettings):
     models: Path | None = Field(
         default=None, description="folder of trained models to use instead of the shipped ones"
     )
+    judge: bool | None = Field(
+        default=None,
+        description="whether the judge reads what the verdict leaves undecided; "
+        "by default where its extra is installed",
+    )
     host: str = Field(default="127.0.0.1", description="address that `serve` binds")
     port: int = Field(default=8080, ge=0, le=65535, description="port that `serve` binds")
     log_level: str = Field(

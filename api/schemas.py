@@ -39,6 +39,7 @@ def _description(name: str) -> str | None:
     for label in LABELS:
         described = {
             f"screen_{label}": f"the screen's score for {label}; null where it did not run",
+            f"judge_{label}": f"what the judge alone says of {label}; null where it was not asked",
             f"{label}_max": f"highest passage probability of {label}",
             f"{label}_stance": "stance of that passage",
         }

@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 import duckdb
 from fastapi import Depends, Request
 
+from ..settings import read_settings
 from ..store.folder import TagFolder
 from ..store.prevalence import prevalence
 from ..store.where import parse_where
@@ -76,7 +77,8 @@ class Service:
 
         # One at a time, so that scoring never takes more than a core from the other routes.
         with self._scoring:
-            results = list(load_cascade(self.models).score_texts(records))
+            cascade = load_cascade(self.models, judge=read_settings().judge)
+            results = list(cascade.score_texts(records))
         for result in results:
             self.metrics.count_scored(result["stage"])
         return results

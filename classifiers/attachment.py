@@ -11,6 +11,9 @@ SUBJECT_REACH = 14
 NEGATION_REACH = 4
 """Tokens between a negator and what it denies, at most."""
 
+NEARBY, BESIDE = 6, 3
+"""Words from an agent within which a word is near it, and within which its side counts too."""
+
 PASSIVE = frozenset({"was", "were", "been", "being", "be", "is", "are", "get", "gets", "got"})
 PRONOUNS = frozenset(
     {"it", "its", "itself", "they", "them", "their", "themselves", "he", "his", "himself", "she"}
@@ -70,6 +73,26 @@ class MarkedPassage:
         for start, end in self.found.get(name, ()):
             marks[start:end] = True
         return marks
+
+    def nearby(self) -> list[str]:
+        """Return what stands near an agent whatever it is called: words and pairs, marked `n`, and
+        the words right before and after it, marked `l` and `r`.
+        """
+        runs = np.flatnonzero(np.diff(self.agent.astype(np.int8), prepend=0, append=0))
+        words = [w if w.isalpha() or w == "n't" or w in ".!?" else "" for w in self.words]
+        near = np.zeros(len(words), dtype=bool)
+        terms: list[str] = []
+        for start, end in zip(runs[::2].tolist(), runs[1::2].tolist(), strict=True):
+            near[max(0, start - NEARBY) : end + NEARBY] = True
+            terms += [f"l {word}" for word in words[max(0, start - BESIDE) : start] if word]
+            terms += [f"r {word}" for word in words[end : end + BESIDE] if word]
+        for place in np.flatnonzero(near & ~self.agent).tolist():
+            if words[place]:
+                terms.append(f"n {words[place]}")
+                if place + 1 < len(words) and words[place + 1]:
+                    after = "agent" if self.agent[place + 1] else words[place + 1]
+                    terms.append(f"n {words[place]} {after}")
+        return terms
 
     def agent_spans(self) -> list[tuple[int, int]]:
         """Return the code-point spans of what names an agent; a weak name where none else does."""

@@ -1,7 +1,7 @@
 """From decision values to probabilities, and from probabilities to thresholds.
 
 Platt's method (1999): a logistic regression of the truth on the decision value, fitted on values
-that were predicted out of fold.
+that were predicted out of fold. With a second value beside the first it blends two models.
 """
 
 from typing import NamedTuple
@@ -16,23 +16,44 @@ NEARLY_CERTAIN = 1e-4
 
 
 class Platt(NamedTuple):
-    """A probability is the logistic function of `slope * value + offset`."""
+    """A probability is the logistic function of `slope * value + second * other + offset`."""
 
     slope: float
     offset: float
+    second: float = 0.0
 
-    def probability(self, values: np.ndarray) -> np.ndarray:
+    def log_odds(self, values: np.ndarray, others: np.ndarray | float = 0.0) -> np.ndarray:
+        """Return calibrated log-odds for decision values of any shape."""
+        return self.slope * values + self.second * others + self.offset
+
+    def probability(self, values: np.ndarray, others: np.ndarray | float = 0.0) -> np.ndarray:
         """Return probabilities in (0, 1) for decision values of any shape."""
-        return np.clip(expit(self.slope * values + self.offset), NEARLY_CERTAIN, 1 - NEARLY_CERTAIN)
+        return np.clip(expit(self.log_odds(values, others)), NEARLY_CERTAIN, 1 - NEARLY_CERTAIN)
 
 
-def fit_platt(values: np.ndarray, truth: np.ndarray) -> Platt:
-    """Fit the method to out-of-fold decision values; one class alone gives its smoothed rate."""
+def fit_platt(
+    values: np.ndarray,
+    truth: np.ndarray,
+    *,
+    others: np.ndarray | None = None,
+    balanced: bool = False,
+) -> Platt:
+    """Fit the method to out-of-fold decision values; one class alone gives its smoothed rate.
+
+    Args:
+        values: decision values (passages,).
+        truth: booleans (passages,).
+        others: a second model's values, to blend with the first's.
+        balanced: weighs both classes alike, for values that are compared and not believed.
+    """
     if truth.all() or not truth.any():
         rate = (truth.sum() + 1) / (len(truth) + 2)
         return Platt(0.0, round(float(np.log(rate / (1 - rate))), 6))
-    model = LogisticRegression(C=100.0).fit(values.reshape(-1, 1), truth)
-    return Platt(round(float(model.coef_[0, 0]), 6), round(float(model.intercept_[0]), 6))
+    columns = values.reshape(-1, 1) if others is None else np.stack([values, others], axis=1)
+    weight = "balanced" if balanced else None
+    model = LogisticRegression(C=100.0, class_weight=weight).fit(columns, truth)
+    weights = [round(float(w), 6) for w in model.coef_[0]]
+    return Platt(weights[0], round(float(model.intercept_[0]), 6), *weights[1:])
 
 
 def log_odds(probabilities: np.ndarray) -> np.ndarray:

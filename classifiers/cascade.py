@@ -14,7 +14,7 @@ import numpy as np
 from ..labels.lexicon import read_lexicon
 from ..labels.taxonomy import LABELS
 from .gate import Gate, Span
-from .meta import models_folder, read_meta
+from .meta import judge_folder, models_folder, read_meta, use_judge
 from .passages import char_offsets, windows
 
 # The libraries behind these take seconds to import: a command that reads no text goes without.
@@ -30,12 +30,16 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class PassageReading:
-    """A window that the screen let by; offsets are code points into the document."""
+    """A window that the screen let by; offsets are code points into the document.
+
+    `judge` is empty where the judge was not asked.
+    """
 
     start: int
     end: int
     text: str
     screen: dict[str, float]
+    judge: dict[str, float]
     probability: dict[str, float]
     stance: str
     evidence: list[EvidenceSpan]
@@ -83,13 +87,16 @@ class Cascade:
 
     Args:
         models: a models folder; by default the one that is shipped.
+        judge: whether the judge reads what the verdict leaves undecided; by default where it can.
 
     Raises:
-        ModelError: on first use, where the folder is missing, damaged or of another version.
+        ModelError: on first use, where the folder is missing, damaged or of another version, or
+            where a judge is wanted that is not there.
     """
 
-    def __init__(self, models: Path | None = None) -> None:
+    def __init__(self, models: Path | None = None, *, judge: bool | None = None) -> None:
         self.folder = models_folder(models)
+        self._judge = judge
 
     @cached_property
     def gate(self) -> Gate:
@@ -114,9 +121,13 @@ class Cascade:
     @cached_property
     def verdict(self) -> Verdict:
         """The verdict with its calibrations."""
+        from .judge import Judge
         from .verdict import Verdict
 
-        return Verdict.load(self.folder)
+        judge = None
+        if use_judge(self.folder, wanted=self._judge):
+            judge = Judge.load(judge_folder(self.folder))
+        return Verdict.load(self.folder, judge=judge)
 
     def read(self, text: str) -> Reading:
         """Read a whole document; what is said of it depends on it alone."""
@@ -168,6 +179,7 @@ class Cascade:
                     end=end,
                     text=texts[place],
                     screen=_by_label(screen[place]),
+                    judge=_by_label(judgement.judge[place]) if place in judgement.judge else {},
                     probability=probability,
                     stance=judgement.stances[place],
                     evidence=[
@@ -214,6 +226,6 @@ class Cascade:
 
 
 @cache
-def load_cascade(models: Path | None = None) -> Cascade:
+def load_cascade(models: Path | None = None, *, judge: bool | None = None) -> Cascade:
     """Return this process's cascade for a models folder, the same one each time."""
-    return Cascade(models)
+    return Cascade(models, judge=judge)

@@ -33,10 +33,17 @@ class EvidenceSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class PassageEvidence:
-    """What the rules found in one passage: spans, ascending, and `len(FEATURES)` numbers."""
+    """What the rules found in one passage.
+
+    Attributes:
+        spans: what speaks for a label, ascending.
+        features: `len(FEATURES)` numbers.
+        nearby: the words near an agent, as terms to be weighed.
+    """
 
     spans: list[EvidenceSpan]
     features: np.ndarray
+    nearby: list[str]
 
 
 class EvidenceReader:
@@ -82,7 +89,7 @@ class EvidenceReader:
                 for start, end in reading.weigh(behaviour, label)
             ]
         spans.sort(key=lambda span: (span.start, span.end, span.label, span.behaviour or ""))
-        return PassageEvidence(spans, reading.features())
+        return PassageEvidence(spans, reading.features(), reading.nearby())
 
     def _found(self, document: Doc) -> dict[str, list[tuple[int, int]]]:
         found: dict[str, list[tuple[int, int]]] = {}

@@ -1,26 +1,29 @@
 """The verdict: calibrated probabilities, stance, genre and behaviours, per passage and document.
 
 All questions share one sparse representation and have a logistic regression each, so that judging
-is one product of matrices. Probabilities are rounded to 1e-4, and thresholds act on what is
-rounded.
+is one product of matrices. Where the judge is at hand, it is asked about what is left undecided.
+Probabilities are rounded to 1e-4, and thresholds act on what is rounded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from ..errors import ModelError
 from ..labels.taxonomy import BEHAVIOURS, GENRES, LABELS, PORTRAYALS, STANCES, behaviour_label
 from .attachment import FEATURES
+from .blend import Blend, agent_at_least, label_probabilities
 from .calibration import Platt, log_odds
 from .evidence import PassageEvidence
 from .heads import PLACES
+from .judge import Judge
 from .meta import read_meta
-from .representation import Representation, numbers_of
+from .representation import Representation
 
 STRONGEST = 3
 """Passages of a document that its probability is made of."""
@@ -28,13 +31,17 @@ STRONGEST = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of n passages: probabilities (n, 4) in label order, and a value each."""
+    """What is said of n passages: probabilities (n, 4) in label order, and a value each.
+
+    `judge` has what the judge alone said, by the place of each passage that it was asked about.
+    """
 
     probabilities: np.ndarray
     stances: list[str]
     genres: list[str]
     genre_probabilities: np.ndarray
     behaviours: list[list[str]]
+    judge: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,6 @@ def noisy_or(probabilities: np.ndarray) -> np.ndarray:
     return 1 - np.prod(1 - strongest, axis=0)
 
 
-def agent_at_least(probabilities: np.ndarray) -> np.ndarray:
-    """Raise the first label, the agent's presence, to the highest of the others; rounds to 1e-4."""
-    raised = probabilities.copy()
-    raised[..., 0] = raised.max(axis=-1)
-    return np.round(raised, 4)
-
-
 class Verdict:
     """Judges passages and documents.
 
@@ -77,6 +77,7 @@ class Verdict:
         weights: array (features, `len(HEADS)`), float32.
         intercepts: array (`len(HEADS)`,).
         meta: calibrations and thresholds, as `meta.json` has them.
+        judge: is asked about passages left undecided, where it is given.
     """
 
     def __init__(
@@ -86,13 +87,16 @@ class Verdict:
         weights: np.ndarray,
         intercepts: np.ndarray,
         meta: dict[str, Any],
+        judge: Judge | None = None,
     ) -> None:
         self._representation = representation
         self._weights = weights.astype(np.float64)
         self._intercepts = intercepts.astype(np.float64)
+        self._blend = Blend.of_meta(meta["blend"])
+        self._judge = judge
         passage, document = meta["passage"], meta["document"]
-        self._platt = [Platt(*passage[label]["platt"]) for label in LABELS]
-        self._document_platt = [Platt(*document[label]["platt"]) for label in LABELS]
+        platt = "platt" if judge is None else "judged_platt"
+        self._document_platt = [Platt(*document[label][platt]) for label in LABELS]
         self.thresholds = {label: float(passage[label]["threshold"]) for label in LABELS}
         self.document_thresholds = {label: float(document[label]["threshold"]) for label in LABELS}
         self._behaviour_thresholds = {
@@ -101,7 +105,7 @@ class Verdict:
         self._behaviour_labels = behaviour_label()
 
     @classmethod
-    def load(cls, folder: Path) -> "Verdict":
+    def load(cls, folder: Path, *, judge: Judge | None = None) -> "Verdict":
         """Load a verdict from a models folder.
 
         Raises:
@@ -121,6 +125,7 @@ class Verdict:
                 weights=arrays["weights"],
                 intercepts=arrays["intercepts"],
                 meta=meta,
+                judge=judge,
             )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
@@ -131,7 +136,7 @@ class Verdict:
         self, passages: Sequence[str], evidence: Sequence[PassageEvidence]
     ) -> np.ndarray:
         """Return log-odds before calibration: an array (passages, `len(HEADS)`)."""
-        rows = self._representation.rows(passages, numbers_of(evidence))
+        rows = self._representation.rows(passages, evidence)
         return rows @ self._weights + self._intercepts
 
     def judge(self, passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> Judgement:
@@ -143,17 +148,18 @@ class Verdict:
         """
         if not passages:
             return Judgement(np.zeros((0, len(LABELS))), [], [], np.zeros((0, len(GENRES))), [])
-        values = self.decision_values(passages, evidence)
-        calibrated = [
-            platt.probability(values[:, place])
-            for platt, place in zip(self._platt, PLACES["label"], strict=True)
-        ]
-        probabilities = agent_at_least(np.stack(calibrated, axis=1))
+        asked: dict[int, np.ndarray] = {}
+        values = self._blend.log_odds(
+            self.decision_values(passages, evidence),
+            partial(self._ask, self._judge, list(passages), asked) if self._judge else None,
+        )
+        probabilities = label_probabilities(values)
         genres = softmax(values[:, PLACES["genre"]], axis=1)
         over = probabilities >= np.array(list(self.thresholds.values()))
         stances = values[:, PLACES["stance"]].argmax(axis=1)
         return Judgement(
             probabilities=probabilities,
+            judge=asked,
             stances=[
                 STANCES[stance] if portrayed else "none"
                 for stance, portrayed in zip(
@@ -166,35 +172,49 @@ class Verdict:
                 self._behaviours(
                     row, {label for label, yes in zip(LABELS, yeses, strict=True) if yes}
                 )
-                for row, yeses in zip(values[:, PLACES["behaviour"]], over, strict=True)
+                for row, yeses in zip(
+                    np.round(expit(values[:, PLACES["behaviour"]]), 4), over, strict=True
+                )
             ],
         )
 
-    def _behaviours(self, values: np.ndarray, labels: set[str]) -> list[str]:
-        """Return behaviours whose label is over its threshold and whose own value is over its."""
+    @staticmethod
+    def _ask(
+        judge: Judge, passages: list[str], asked: dict[int, np.ndarray], rows: np.ndarray
+    ) -> np.ndarray:
+        """Return the judge's values of some passages, and note what it says of their labels."""
+        values = judge.values([passages[row] for row in rows.tolist()])
+        said = np.round(expit(values[:, PLACES["label"]]), 4)
+        asked.update(zip(rows.tolist(), said, strict=True))
+        return values
+
+    def _behaviours(self, probabilities: np.ndarray, labels: set[str]) -> list[str]:
+        """Return behaviours that reach their threshold and whose label reaches its own."""
         return [
             name
-            for name, value in zip(BEHAVIOURS, values, strict=True)
+            for name, value in zip(BEHAVIOURS, probabilities, strict=True)
             if self._behaviour_labels[name] in labels and value >= self._behaviour_thresholds[name]
         ]
 
     def document(self, judgement: Judgement) -> DocumentVerdict:
         """Judge a document from its passages.
 
-        A label's probability is the noisy-or of its strongest passages, calibrated on labelled
-        documents (Platt). Genre is that of the passages' summed probabilities, behaviours are the
-        union of theirs in the taxonomy's order.
+        A label's probability is that of its one passage, or the noisy-or of its strongest ones,
+        calibrated on whole labelled documents (Platt). Genre is that of the passages' summed
+        probabilities, behaviours are the union of theirs in the taxonomy's order.
         """
         if not judgement.stances:
             zero: dict[str, float] = dict.fromkeys(LABELS, 0.0)
             none: dict[str, str] = dict.fromkeys(LABELS, "none")
             return DocumentVerdict(zero, zero, none, None, [])
-        evidence = noisy_or(judgement.probabilities)
-        calibrated = [
-            platt.probability(value)
-            for platt, value in zip(self._document_platt, log_odds(evidence), strict=True)
-        ]
-        probability = agent_at_least(np.array(calibrated))
+        probability = judgement.probabilities[0]
+        if len(judgement.stances) > 1:
+            together = log_odds(noisy_or(judgement.probabilities))
+            calibrated = [
+                platt.probability(value)
+                for platt, value in zip(self._document_platt, together, strict=True)
+            ]
+            probability = agent_at_least(np.array(calibrated))
         best = judgement.probabilities.argmax(axis=0)
         found = set().union(*judgement.behaviours)
         return DocumentVerdict(

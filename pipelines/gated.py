@@ -13,7 +13,7 @@ import xxhash
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from ..classifiers.cascade import load_cascade
+from ..classifiers.cascade import Cascade, load_cascade
 from ..classifiers.passages import char_offsets, slices, windows
 from ..errors import SourceError, one_line
 from ..labels.draw import below, draws
@@ -30,7 +30,8 @@ class ScanOptions:
     """What a scan was asked for; with the models, all that its tags depend on.
 
     `rate_gate` and `rate_screen` are the control sample's inclusion probabilities in its two
-    strata; `limit` ends a task's reading after so many rows; `models` is another folder of models.
+    strata; `limit` ends a task's reading after so many rows; `models` is another folder of models;
+    with `judge` the judge reads what the verdict leaves undecided.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -40,6 +41,11 @@ class ScanOptions:
     rate_screen: float = 0.0
     limit: int | None = None
     models: Path | None = None
+    judge: bool = False
+
+    def cascade(self) -> Cascade:
+        """Return this process's cascade for these options."""
+        return load_cascade(self.models, judge=self.judge)
 
 
 @dataclass(slots=True)
@@ -105,7 +111,7 @@ class _PartReading:
         self.part = part
         self.options = options
         self.limit = limit
-        self.gate = load_cascade(options.models).gate
+        self.gate = options.cascade().gate
         self.clock = time.monotonic()
         self.started = datetime.now(UTC)
         self.totals = Totals()

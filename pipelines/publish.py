@@ -197,6 +197,7 @@ def _passage(passage: PassageReading, *, keep_text: bool) -> dict[str, Any]:
         "end": passage.end,
         "text": passage.text if keep_text else None,
         **{f"screen_{label}": score for label, score in passage.screen.items()},
+        **{f"judge_{label}": score for label, score in passage.judge.items()},
         **passage.probability,
         "stance": passage.stance,
         "evidence": [span._asdict() for span in passage.evidence],

@@ -10,7 +10,7 @@ from pathlib import Path
 from datatrove.pipeline.base import PipelineStep
 
 from .. import __version__
-from ..classifiers.meta import model_digests
+from ..classifiers.meta import model_digests, use_judge
 from ..errors import SettingsError
 from ..labels.tag import TAGGING_VERSION
 from ..store.catalogue import open_catalogue
@@ -61,6 +61,7 @@ def scan(
     format: Format | None = None,
     columns: Columns | None = None,
     models: Path | None = None,
+    judge: bool | None = None,
     workers: int = 1,
     control_rate: float | None = None,
     seed: int = 0,
@@ -78,6 +79,7 @@ def scan(
         format: reads every file as this format.
         columns: names of the corpus's columns.
         models: folder of trained models; by default the shipped ones.
+        judge: whether the judge reads what the verdict leaves undecided; by default where it can.
         workers: processes; the tags do not depend on it.
         control_rate: inclusion probability of both control strata, in [0, 1]; by default such that
             each has some 2,000 documents.
@@ -95,10 +97,11 @@ def scan(
     if control_rate is not None and not 0 <= control_rate <= 1:
         raise SettingsError(f"--control-rate is {control_rate}: give a probability from 0 to 1")
     columns = columns or Columns()
+    judge = use_judge(models, wanted=judge)
     corpus = list_corpus(source, root=root, format=format)
     parts = plan_parts(corpus, columns.text)
     options = _with_rates(
-        ScanOptions(columns, keep_text, seed, limit=limit, models=models),
+        ScanOptions(columns, keep_text, seed, limit=limit, models=models, judge=judge),
         control_rate,
         expected_documents(parts),
     )
@@ -106,7 +109,7 @@ def scan(
         corpus.root,
         options,
         {
-            **model_digests(models),
+            **model_digests(models, judge=judge),
             "tagging_version": TAGGING_VERSION,
             "narrascope_version": __version__,
         },

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from ..classifiers.cascade import load_cascade
 from ..errors import one_line
 from ..labels.draw import below, draws
 from .gated import ScanOptions
@@ -69,7 +68,10 @@ class Screen(Stage):
 
     def read(self, document: Document) -> None:
         """Screen one document."""
-        screen, found = load_cascade(self.options.models).screen, document.metadata
+        screen, found = (
+            self.options.cascade().screen,
+            document.metadata,
+        )
         scores = screen.score(passages(document))
         found["screen"] = scores.max(axis=0)
         if "control" in found:
@@ -90,9 +92,7 @@ class Evidence(Stage):
 
     def read(self, document: Document) -> None:
         """Read one document."""
-        document.metadata["evidence"] = load_cascade(self.options.models).evidence.read(
-            passages(document)
-        )
+        document.metadata["evidence"] = self.options.cascade().evidence.read(passages(document))
 
 
 class Verdict(Stage):
@@ -102,7 +102,10 @@ class Verdict(Stage):
 
     def read(self, document: Document) -> None:
         """Judge one document."""
-        cascade, found = load_cascade(self.options.models), document.metadata
+        cascade, found = (
+            self.options.cascade(),
+            document.metadata,
+        )
         found["passages"], found["verdict"] = cascade.judge(
             document.text, found["windows"], found["screen_windows"], found["evidence"]
         )

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from narrascope.classifiers.cascade import Cascade
-from narrascope.classifiers.evaluate import evaluate, expected_calibration_error
+from narrascope.classifiers.evaluate import evaluate
+from narrascope.classifiers.heads import HEADS
+from narrascope.classifiers.material import folds_of, source_folds
+from narrascope.classifiers.meta import MODEL_FILES
 from narrascope.classifiers.train import screen_thresholds, train
 from narrascope.errors import LabelsError
 from narrascope.labels.labelled import Example, read_examples, shipped_examples
@@ -23,7 +26,7 @@ KINDS = [
 PLACES = ["mill", "harbour", "tower", "market", "garden", "station", "quarry", "attic"]
 
 
-def line(number, *, work, text, label, stance="none", behaviours=()):
+def line(number, *, work, text, label, stance="none", behaviours=(), source=""):
     answers = dict.fromkeys(LABELS, 0)
     if label != "":
         answers["ai_agent"] = 1
@@ -31,7 +34,7 @@ def line(number, *, work, text, label, stance="none", behaviours=()):
         answers[label] = 1
     return json.dumps(
         {"id": f"x{number}", "text": text, "work": work, **answers, "stance": stance,
-         "genre": "fiction", "behaviours": list(behaviours), "sure": 1}
+         "genre": "fiction", "behaviours": list(behaviours), "sure": 1, "source": source}
     )  # fmt: skip
 
 
@@ -52,32 +55,70 @@ def passages(tmp_path_factory):
 
 def test_training_twice_writes_the_same_bytes(passages, tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
-    meta = train([passages], first, seed=3, folds=2)
-    train([passages], second, seed=3, folds=2)
-    names = sorted(path.name for path in first.iterdir())
-    assert names == ["meta.json", "pieces.txt", "screen.bin", "verdict.npz", "words.txt"]
-    for name in names:
+    examples = read_examples([passages])
+    meta = train(examples, first, seed=3, folds=2)
+    train(examples, second, seed=3, folds=2)
+    assert sorted(path.name for path in first.iterdir()) == sorted(MODEL_FILES)
+    for name in MODEL_FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     assert json.loads((first / "meta.json").read_text()) == json.loads(json.dumps(meta))
     assert meta["counts"]["passages"] == 40
-    assert Cascade(first).score("The robot killed the guard.")["stage"] in ("screen", "verdict")
+    reading = Cascade(first, judge=False).score("The robot killed the guard.")
+    assert reading["stage"] in ("screen", "verdict")
 
 
-def test_evaluation_gives_rows_for_every_stage(passages):
-    rows = evaluate([passages], folds=2, seed=3)
-    assert {row["stage"] for row in rows} == {"gate", "screen", "verdict", "cascade"}
-    questions = {row["question"] for row in rows if row["stage"] == "verdict"}
+def test_the_judges_values_are_blended_in_where_they_help(passages, tmp_path):
+    examples = read_examples([passages])
+    told = np.array([[2.0 if getattr(e, label) else -2.0 for label in LABELS] for e in examples])
+    judged = {
+        e.id: np.concatenate([row, np.zeros(len(HEADS) - len(LABELS))])
+        for e, row in zip(examples, told, strict=True)
+    }
+    meta = train(examples, tmp_path, judged=judged, seed=3, folds=2)
+    for label in LABELS:
+        assert meta["blend"]["both"][f"label {label}"][2] > 0
+    alone = train(examples, tmp_path, judged={}, seed=3, folds=2)
+    assert alone["blend"]["both"] is None
+
+
+def test_evaluation_has_rows_for_every_model_and_question(passages):
+    rows = evaluate(read_examples([passages]), folds=2, seed=3)
+    assert {row["model"] for row in rows} >= {
+        "gate", "screen", "keywords", "fasttext", "tfidf", "verdict", "cascade",
+        "verdict without words", "verdict without pieces", "verdict without nearby",
+        "verdict without numbers",
+    }  # fmt: skip
+    questions = {row["question"] for row in rows if row["model"] == "verdict"}
     assert questions == {*LABELS, "stance", "genre", "behaviours"}
-    numbers = [v for row in rows for v in row.values() if isinstance(v, float)]
-    assert all(0 <= value <= 1 for value in numbers)
+    shares = [
+        value
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, float) and name != "microseconds"
+    ]
+    assert all(0 <= value <= 1 for value in shares)
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_sources_are_held_out_whole(tmp_path):
+    path = tmp_path / "sources.jsonl"
+    lines = [
+        line(f"{source}{n}", work=f"{source}{n}", text="A robot.", label=None, source=source)
+        for source, count in (("a", 4), ("b", 3), ("c", 3), ("", 2))
+        for n in range(count)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    examples = read_examples([path])
+    assert source_folds([e.source for e in examples], folds=2) == {"a": 0, "b": 1, "c": 1}
+    folds = folds_of(examples, count=2, seed=3)
+    assert folds.tolist() == [0] * 4 + [1] * 6 + [-1] * 2
 
 
 def test_too_few_works_are_told(tmp_path):
     path = tmp_path / "one.jsonl"
     path.write_text(line(1, work="w", text="A robot.", label=None) + "\n")
     with pytest.raises(LabelsError, match="1 works cannot be split in 5 folds"):
-        train([path], tmp_path / "out")
+        train(read_examples([path]), tmp_path / "out", seed=3)
 
 
 def test_the_screen_takes_a_threshold_of_its_own_only_where_it_must():
@@ -86,12 +127,6 @@ def test_the_screen_takes_a_threshold_of_its_own_only_where_it_must():
     assert screen_thresholds(scores, agent) == [0.8, None, None, None]
     both = agent | np.array([[False, False, False, False], [False, True, False, False]] * 1 + [[False, True, False, False]])  # fmt: skip # noqa: E501
     assert screen_thresholds(scores, both) == [0.8, 0.7, None, None]
-
-
-def test_calibration_error_is_the_distance_of_belief_and_truth():
-    truth = np.array([True, False, True, False])
-    assert expected_calibration_error(np.full(4, 0.5), truth) == pytest.approx(0)
-    assert expected_calibration_error(np.full(4, 0.9), truth) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +170,24 @@ def test_shipped_examples_are_well_formed():
     assert {
         label for e in examples for label, yes in zip(LABELS, e.labels(), strict=True) if yes
     } == {*LABELS}
+
+
+def test_the_command_line_trains_and_evaluates(passages, tmp_path):
+    from typer.testing import CliRunner
+
+    from narrascope.cli import app
+
+    out, none = tmp_path / "models", tmp_path / "no-judge"
+    runner = CliRunner()
+    done = runner.invoke(
+        app, ["train", str(passages), "--out", str(out), "--judge", str(none), "--seed", "3"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads((out / "meta.json").read_text())["inputs"].keys() == {"small.jsonl"}
+    done = runner.invoke(
+        app,
+        ["evaluate", str(passages), "--folds", "2", "--judge", str(none), "--format", "json"],
+    )
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    assert {"verdict", "tfidf", "cascade"} <= {row["model"] for row in rows}
