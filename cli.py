@@ -36,7 +36,8 @@ UseJudge = Annotated[
     bool | None,
     typer.Option(
         "--judge/--no-judge",
-        help="Whether the judge reads what is undecided; by default where its extra is installed.",
+        help="Whether the judge reads what is undecided; by default score asks it where its extra "
+        "is installed, and scan, which it makes many times slower, does not.",
         show_default=False,
     ),
 ]
@@ -86,7 +87,7 @@ def scan(
     with terminal.progress("scanning") as progress:
         report = run(
             source, tags, root=root, format=named_format(format), columns=columns,
-            models=settings.models, judge=settings.judge if judge is None else judge,
+            models=settings.models, judge=bool(settings.judge if judge is None else judge),
             workers=workers, control_rate=control_rate, seed=seed,
             keep_text=not no_text, limit=limit, retry_failed=retry_failed, progress=progress,
         )  # fmt: skip

@@ -18,8 +18,8 @@ class Settings(BaseSettings):
     )
     judge: bool | None = Field(
         default=None,
-        description="whether the judge reads what the verdict leaves undecided; "
-        "by default where its extra is installed",
+        description="whether the judge reads what the verdict leaves undecided; by default it does "
+        "for score where its extra is installed, and not for scan",
     )
     host: str = Field(default="127.0.0.1", description="address that `serve` binds")
     port: int = Field(default=8080, ge=0, le=65535, description="port that `serve` binds")

@@ -61,7 +61,7 @@ def scan(
     format: Format | None = None,
     columns: Columns | None = None,
     models: Path | None = None,
-    judge: bool | None = None,
+    judge: bool = False,
     workers: int = 1,
     control_rate: float | None = None,
     seed: int = 0,
@@ -79,7 +79,8 @@ def scan(
         format: reads every file as this format.
         columns: names of the corpus's columns.
         models: folder of trained models; by default the shipped ones.
-        judge: whether the judge reads what the verdict leaves undecided; by default where it can.
+        judge: whether the judge reads what the verdict leaves undecided; it makes a scan many times
+            slower.
         workers: processes; the tags do not depend on it.
         control_rate: inclusion probability of both control strata, in [0, 1]; by default such that
             each has some 2,000 documents.
