@@ -98,3 +98,9 @@ def test_the_readme_s_session_works_as_pasted(tmp_path: Path) -> None:
             env={"PATH": f"{bin_folder}:/usr/bin:/bin", "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stderr}"
+
+
+def test_the_model_card_has_the_figures_of_the_evaluation() -> None:
+    script = ROOT / "benchmarks" / "card.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], check=False)
+    assert done.returncode == 0, "run `python benchmarks/card.py`"
