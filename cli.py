@@ -194,7 +194,8 @@ def serve(
     settings = read_settings()
     run(
         tags, host=host or settings.host, port=settings.port if port is None else port,
-        workers=workers, models=settings.models, log_level=settings.log_level,
+        workers=workers, models=settings.models, judge=settings.judge,
+        log_level=settings.log_level,
     )  # fmt: skip
 
 

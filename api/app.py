@@ -30,6 +30,7 @@ def create_app(
     *,
     thresholds: Mapping[str, float] | None = None,
     models: Path | None = None,
+    judge: bool | None = None,
     manifests_folder: Path | None = None,
     cache: Path | None = None,
     hosts: Sequence[str] = LOOPBACK,
@@ -41,6 +42,7 @@ def create_app(
         folder_url: the tag folder, a local path or an fsspec URL.
         thresholds: by label, the probability from which a document is flagged.
         models: the models that score; by default the shipped ones.
+        judge: whether the judge scores too; by default where it can.
         manifests_folder: where manifests are built; by default `manifests` in the tag folder, or
             beside the catalogue where that cannot be written.
         cache: where catalogues of remote or read-only folders are kept.
@@ -67,6 +69,7 @@ def create_app(
         reader=reader,
         manifests=manifests_folder or catalogue_folder(folder, cache=cache).parent / "manifests",
         models=models,
+        judge=judge,
         thresholds=thresholds,
         metrics=metrics,
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any, cast
 import duckdb
 from fastapi import Depends, Request
 
-from ..settings import read_settings
 from ..store.folder import TagFolder
 from ..store.prevalence import prevalence
 from ..store.where import parse_where
@@ -28,6 +27,7 @@ class Service:
         reader: hands out cursors over its catalogue.
         manifests: the local folder under which manifests are built.
         models: the models that score, or None for the shipped ones.
+        judge: whether the judge scores too, or None for where it can.
         thresholds: by label, the probability from which a document is flagged.
         metrics: where requests are counted.
         building: held while a manifest is built, so that two requests for it build it once.
@@ -37,6 +37,7 @@ class Service:
     reader: CatalogueReader
     manifests: Path
     models: Path | None
+    judge: bool | None
     thresholds: Mapping[str, float] | None
     metrics: Metrics
     building: threading.Lock = field(default_factory=threading.Lock)
@@ -77,7 +78,7 @@ class Service:
 
         # One at a time, so that scoring never takes more than a core from the other routes.
         with self._scoring:
-            cascade = load_cascade(self.models, judge=read_settings().judge)
+            cascade = load_cascade(self.models, judge=self.judge)
             results = list(cascade.score_texts(records))
         for result in results:
             self.metrics.count_scored(result["stage"])

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "store": {"errors", "labels"},
     "manifests": {"errors", "labels", "classifiers", "store"},
     "pipelines": {"errors", "labels", "classifiers", "store", "manifests"},
-    "api": {"settings", "errors", "labels", "classifiers", "store", "manifests"},
+    "api": {"errors", "labels", "classifiers", "store", "manifests"},
     "settings": {"errors"},
     "terminal": {"errors"},
 }
