@@ -70,11 +70,6 @@ class Supply:
     windows: Material = field(default_factory=lambda: Material([], []))
     judged: Values = field(default_factory=dict)
 
-    def take(self, places: np.ndarray, sources: set[str]) -> "Supply":
-        """Return the passages at these places, and the windows that are not of these sources."""
-        kept = [i for i, e in enumerate(self.windows.examples) if e.source not in sources]
-        return Supply(self.passages.take(places), self.windows.take(np.array(kept)), self.judged)
-
 
 def source_folds(sources: Sequence[str], *, folds: int) -> dict[str, int]:
     """Give each source a fold: the largest first, each to the fold with the fewest passages."""

@@ -36,16 +36,22 @@ SCREEN_RECALL = 0.97
 LIBRARIES = ("fasttext-numpy2-wheel", "numpy", "scikit-learn", "scipy", "spacy")
 
 
+def held_out_scores(
+    passages: Material, held: np.ndarray, learn: np.ndarray, *, seed: int
+) -> np.ndarray:
+    """Train a screen on some passages and return its scores (passages, labels) of others."""
+    with TemporaryDirectory() as folder:
+        part, path = passages.take(learn), Path(folder, SCREEN_FILE)
+        model = train_screen(part.texts, part.truth.tolist(), seed=seed, path=path)
+        return Screen(model, [None] * len(LABELS)).score(passages.take(held).texts)
+
+
 def _screen_scores(passages: Material, folds: np.ndarray, *, seed: int) -> np.ndarray:
     """Return each passage's scores by a screen that was trained on the other folds."""
     scores = np.zeros((len(passages.examples), len(LABELS)))
-    with TemporaryDirectory() as folder:
-        for fold in np.unique(folds[folds >= 0]):
-            part = passages.take(np.flatnonzero(folds != fold))
-            path = Path(folder, SCREEN_FILE)
-            model = train_screen(part.texts, part.truth.tolist(), seed=seed, path=path)
-            held = np.flatnonzero(folds == fold)
-            scores[held] = Screen(model, [None] * len(LABELS)).score(passages.take(held).texts)
+    for fold in np.unique(folds[folds >= 0]):
+        held, learn = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        scores[held] = held_out_scores(passages, held, learn, seed=seed)
     return scores
 
 
@@ -157,13 +163,8 @@ def _documents(
     return meta
 
 
-def fit_stages(supply: Supply, out: Path, *, seed: int, folds: int = FOLDS) -> dict[str, Any]:
-    """Train all stages, write the models folder and return its `meta.json`.
-
-    Raises:
-        LabelsError: there are fewer works than folds.
-        ModelError: fastText's training failed.
-    """
+def _fit_stages(supply: Supply, out: Path, *, seed: int, folds: int) -> dict[str, Any]:
+    """Train all stages, write their files and return what `meta.json` is to say of them."""
     out.mkdir(parents=True, exist_ok=True)
     passages = supply.passages
     split = folds_of(passages.examples, count=folds, seed=seed)
@@ -176,7 +177,7 @@ def fit_stages(supply: Supply, out: Path, *, seed: int, folds: int = FOLDS) -> d
     arrays = {"weights": weights[:-1], "intercepts": weights[-1], **representation.save(out)}
     np.savez_compressed(out / "verdict.npz", **arrays)
     thresholds = screen_thresholds(scores[held], passages.truth[held])
-    meta = {
+    return {
         "format": FORMAT,
         "seed": seed,
         "folds": folds,
@@ -184,8 +185,6 @@ def fit_stages(supply: Supply, out: Path, *, seed: int, folds: int = FOLDS) -> d
         "screen": dict(zip(LABELS, thresholds, strict=True)),
         **_calibrations(supply, split, values, of_windows),
     }
-    (out / "meta.json").write_bytes(orjson.dumps(meta, option=orjson.OPT_INDENT_2))
-    return meta
 
 
 def train(
@@ -214,7 +213,7 @@ def train(
         ModelError: fastText's training failed.
     """
     supply = Supply(Material.of(examples), Material.of(windows), judged or {})
-    meta = fit_stages(supply, out, seed=seed, folds=folds)
+    meta = _fit_stages(supply, out, seed=seed, folds=folds)
     meta |= {
         "taxonomy_digest": taxonomy_digest(),
         "lexicon_digest": lexicon_digest(),
