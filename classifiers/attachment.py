@@ -1,9 +1,9 @@
 """Attachment: which cues of a passage an artificial agent carries, and the numbers that result."""
 
 import numpy as np
-from spacy.tokens import Doc
 
 from ..labels.taxonomy import BEHAVIOURS, PORTRAYALS
+from .tokens import Tokens
 
 SUBJECT_REACH = 14
 """Tokens between a subject and its verb, at most."""
@@ -24,6 +24,17 @@ DETERMINERS = frozenset(
 CONTINUING = frozenset({"and", "or", "then", ",", "to"})
 FIRST_PERSON = frozenset({"i", "me", "my", "myself", "we", "us", "our"})
 QUOTES = frozenset("\"“”«»'‘")
+
+PRONOUN, FIRST, SECOND, QUOTE, QUESTION = 1, 2, 4, 8, 16
+KIND: dict[str, int] = {}
+"""What a word is, as bits: looked up once a token."""
+
+for _words, _bit in (
+    (PRONOUNS, PRONOUN), (FIRST_PERSON, FIRST), (("you", "your"), SECOND), (QUOTES, QUOTE),
+    ("?", QUESTION),
+):  # fmt: skip
+    for _word in _words:
+        KIND[_word] = KIND.get(_word, 0) | _bit
 
 CONTEXTS = (
     "agents", "weak_agents", "speakers", "negators", "hedges", "warnings", "refutations",
@@ -49,27 +60,27 @@ class MarkedPassage:
     """One passage while it is read: its tokens, and what stands where.
 
     Args:
-        document: the passage's tokens, with sentence starts.
+        tokens: the passage's tokens.
         found: for each context and each `verb` or `noun` cue its token spans, ascending.
     """
 
-    def __init__(self, document: Doc, found: dict[str, list[tuple[int, int]]]) -> None:
-        self.document = document
-        self.words = [token.lower_ for token in document]
+    def __init__(self, tokens: Tokens, found: dict[str, list[tuple[int, int]]]) -> None:
+        self.tokens = tokens
+        self.words = tokens.lower
         self.found = found
         self.counts = np.zeros(len(FEATURES))
-        self.sentence = np.zeros(len(document), dtype=np.int64)
-        for number, sentence in enumerate(document.sents):
-            self.sentence[sentence.start : sentence.end] = number
+        self.sentence = tokens.sentence
+        kinds = np.fromiter((KIND.get(word, 0) for word in self.words), np.uint8, len(self.words))
         self.marks = {name: self._marked(name) for name in CONTEXTS}
         self.agent = self.marks["agents"] | self.marks["weak_agents"]
         if found.get("speakers"):
-            self.agent |= np.array([word in FIRST_PERSON for word in self.words], dtype=bool)
-        self.pronoun = np.array([word in PRONOUNS for word in self.words], dtype=bool)
+            self.agent |= (kinds & FIRST) != 0
+        self.pronoun = (kinds & PRONOUN) != 0
+        self.kinds = kinds
         self.agent_sentences = set(self.sentence[self.agent].tolist())
 
     def _marked(self, name: str) -> np.ndarray:
-        marks = np.zeros(len(self.document), dtype=bool)
+        marks = np.zeros(len(self.words), dtype=bool)
         for start, end in self.found.get(name, ()):
             marks[start:end] = True
         return marks
@@ -100,8 +111,7 @@ class MarkedPassage:
         return [self._offsets(*span) for span in named]
 
     def _offsets(self, start: int, end: int) -> tuple[int, int]:
-        last = self.document[end - 1]
-        return self.document[start].idx, last.idx + len(last)
+        return int(self.tokens.starts[start]), int(self.tokens.ends[end - 1])
 
     def weigh(self, behaviour: str, label: str) -> list[tuple[int, int]]:
         """Count a behaviour's cues, and return the spans of those that an agent carries."""
@@ -172,16 +182,16 @@ class MarkedPassage:
         for context in CONTEXTS:
             counts[_PLACE[f"count_{context}"]] = len(self.found.get(context, ())) / hundreds
         shares = {
-            "pronouns": int(self.pronoun.sum()),
-            "first_person": sum(word in FIRST_PERSON for word in words),
-            "second_person": sum(word in ("you", "your") for word in words),
-            "quotes": sum(word in QUOTES for word in words),
-            "questions": words.count("?"),
-            "digits": sum(word.isdigit() for word in words),
-            "capitals": sum(token.is_title for token in self.document),
+            "pronouns": np.count_nonzero(self.kinds & PRONOUN),
+            "first_person": np.count_nonzero(self.kinds & FIRST),
+            "second_person": np.count_nonzero(self.kinds & SECOND),
+            "quotes": np.count_nonzero(self.kinds & QUOTE),
+            "questions": np.count_nonzero(self.kinds & QUESTION),
+            "digits": sum(map(str.isdigit, words)),
+            "capitals": sum(map(str.istitle, self.tokens.words)),
         }
-        for name, count in shares.items():
-            counts[_PLACE[name]] = count / hundreds
+        for name, number in shares.items():
+            counts[_PLACE[name]] = number / hundreds
         counts[_PLACE["tokens"]] = len(words)
         features = np.log1p(counts)
         sentences = int(self.sentence[-1]) + 1 if len(words) else 1

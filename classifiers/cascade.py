@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..labels.lexicon import read_lexicon
 from ..labels.taxonomy import LABELS
-from .gate import Gate, Span
+from .gate import Gate
 from .meta import judge_folder, models_folder, read_meta, use_judge
-from .passages import char_offsets, windows
+from .passages import Window, read_windows
 
 # The libraries behind these take seconds to import: a command that reads no text goes without.
 if TYPE_CHECKING:
     from .evidence import EvidenceReader, EvidenceSpan, PassageEvidence
     from .screen import Screen
-    from .verdict import DocumentVerdict, Verdict
+    from .verdict import DocumentVerdict, Judgement, Verdict
 
 Stage = Literal["gate", "screen", "verdict"]
 
@@ -45,6 +45,16 @@ class PassageReading:
     evidence: list[EvidenceSpan]
 
 
+class Escalated(NamedTuple):
+    """A document's windows that the screen let by, their screen scores (windows, labels), and what
+    was found in each.
+    """
+
+    windows: Sequence[Window]
+    screen: np.ndarray
+    evidence: Sequence[PassageEvidence]
+
+
 @dataclass(frozen=True)
 class Reading:
     """What the cascade says of a document.
@@ -52,7 +62,7 @@ class Reading:
     Attributes:
         stage: the last stage that ran.
         gate_matches: terms of the lexicon found.
-        windows: the passages that the screen scored, in code points.
+        windows: the passages that the screen scored.
         screen: highest screen score of the windows by label; null where the gate found nothing.
         passages: the windows that the screen let by, judged, in order.
         verdict: null where no window went that far.
@@ -60,7 +70,7 @@ class Reading:
 
     stage: Stage
     gate_matches: int
-    windows: list[Span]
+    windows: list[Window]
     screen: dict[str, float] | None
     passages: list[PassageReading]
     verdict: DocumentVerdict | None
@@ -131,65 +141,60 @@ class Cascade:
 
     def read(self, text: str) -> Reading:
         """Read a whole document; what is said of it depends on it alone."""
-        text = _readable(text)
-        data = text.encode()
-        return self.read_matched(text, char_offsets(data, self.gate.matches(data)))
-
-    def read_matched(self, text: str, matches: list[Span]) -> Reading:
-        """Read a document whose gate matches are known, in code points."""
+        data = _readable(text).encode()
+        matches = self.gate.matches(data)
         if not matches:
             return Reading("gate", 0, [], None, [], None)
-        spans = windows(text, matches)
-        texts = [text[start:end] for start, end in spans]
-        scores = self.screen.score(texts)
+        windows = read_windows(data, matches)
+        scores = self.screen.score([window.text for window in windows])
         highest = _by_label(scores.max(axis=0))
         chosen = np.flatnonzero(self.screen.lets_by(scores)).tolist()
         if not chosen:
-            return Reading("screen", len(matches), spans, highest, [], None)
-        kept = [spans[i] for i in chosen]
-        evidence = self.evidence.read([texts[i] for i in chosen])
-        passages, verdict = self.judge(text, kept, scores[chosen], evidence)
-        return Reading("verdict", len(matches), spans, highest, passages, verdict)
+            return Reading("screen", len(matches), windows, highest, [], None)
+        kept = [windows[place] for place in chosen]
+        evidence = self.evidence.read([window.text for window in kept])
+        [(passages, verdict)] = self.judge([Escalated(kept, scores[chosen], evidence)])
+        return Reading("verdict", len(matches), windows, highest, passages, verdict)
 
     def judge(
-        self,
-        text: str,
-        spans: Sequence[Span],
-        screen: np.ndarray,
-        evidence: Sequence[PassageEvidence],
-    ) -> tuple[list[PassageReading], DocumentVerdict]:
-        """Judge the windows that the screen let by, and the document that they are of.
+        self, documents: Sequence[Escalated]
+    ) -> list[tuple[list[PassageReading], DocumentVerdict]]:
+        """Judge documents by the windows that the screen let by; none depends on the others."""
+        judgement = self.verdict.judge(
+            [window.text for document in documents for window in document.windows],
+            [evidence for document in documents for evidence in document.evidence],
+        )
+        judged: list[tuple[list[PassageReading], DocumentVerdict]] = []
+        place = 0
+        for document in documents:
+            own = judgement.part(place, place + len(document.windows))
+            place += len(document.windows)
+            judged.append((self._readings(document, own), self.verdict.document(own)))
+        return judged
 
-        Args:
-            text: the document.
-            spans: the windows, in code points.
-            screen: their screen scores, (windows, labels).
-            evidence: what was found in each.
-        """
+    def _readings(self, document: Escalated, judgement: Judgement) -> list[PassageReading]:
         from .evidence import EvidenceSpan
 
-        texts = [text[start:end] for start, end in spans]
-        judgement = self.verdict.judge(texts, evidence)
-        passages: list[PassageReading] = []
-        for place, (start, end) in enumerate(spans):
+        readings: list[PassageReading] = []
+        for place, (start, end, text) in enumerate(document.windows):
             probability = _by_label(judgement.probabilities[place])
-            passages.append(
+            readings.append(
                 PassageReading(
                     start=start,
                     end=end,
-                    text=texts[place],
-                    screen=_by_label(screen[place]),
+                    text=text,
+                    screen=_by_label(document.screen[place]),
                     judge=_by_label(judgement.judge[place]) if place in judgement.judge else {},
                     probability=probability,
                     stance=judgement.stances[place],
                     evidence=[
                         EvidenceSpan(start + s.start, start + s.end, s.label, s.behaviour)
-                        for s in evidence[place].spans
+                        for s in document.evidence[place].spans
                         if probability[s.label] >= self.verdict.thresholds[s.label]
                     ],
                 )
             )
-        return passages, self.verdict.document(judgement)
+        return readings
 
     def score_texts(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield what `narrascope score` writes for each record with `id` and `text`, in order.

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import spacy
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from ..labels.cues import Cues, read_cues
 from ..labels.lexicon import Lexicon, read_lexicon
 from ..labels.taxonomy import BEHAVIOURS, behaviour_label
 from .attachment import CONTEXTS, MarkedPassage
+from .tokens import Tokens, tokenize
 
-_ONE_FOR_ONE = str.maketrans({"\n": " ", "\t": " ", "\r": " ", "’": "'", "\u00a0": " "})
+UNKNOWN = "\0"
+"""Stands for any word that no cue has."""
 
 
 class EvidenceSpan(NamedTuple):
@@ -56,9 +58,9 @@ class EvidenceReader:
 
     def __init__(self, lexicon: Lexicon | None = None, *, cues: Cues | None = None) -> None:
         lexicon, cues = lexicon or read_lexicon(), cues or read_cues()
-        self._nlp = spacy.blank("en")
-        self._sentencizer = self._nlp.add_pipe("sentencizer")
-        self._matcher = PhraseMatcher(self._nlp.vocab, attr="LOWER")
+        self._vocab = Vocab()
+        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
+        self._known: set[str] = set()
         self._labels = behaviour_label()
         contexts = {name: getattr(cues, name) for name in CONTEXTS[1:]}
         contexts["agents"] = lexicon.terms(roles=["agent"])
@@ -71,16 +73,17 @@ class EvidenceReader:
             self._add(f"noun {behaviour}", sorted(set(group.nouns) - verbs))
 
     def _add(self, name: str, phrases: Sequence[str]) -> None:
-        self._matcher.add(name, [self._nlp.make_doc(phrase) for phrase in phrases])
+        cut = [tokenize(phrase).lower for phrase in phrases]
+        self._known.update(*cut)
+        self._matcher.add(name, [Doc(self._vocab, words=words) for words in cut])
 
     def read(self, passages: Sequence[str]) -> list[PassageEvidence]:
         """Return the evidence of each passage; spans are code points within the passage."""
         return [self._read(passage) for passage in passages]
 
     def _read(self, passage: str) -> PassageEvidence:
-        # White space and apostrophes are evened out one for one, so that offsets stay.
-        document = self._sentencizer(self._nlp.make_doc(passage.translate(_ONE_FOR_ONE)))
-        reading = MarkedPassage(document, self._found(document))
+        tokens = tokenize(passage)
+        reading = MarkedPassage(tokens, self._found(tokens))
         spans = [EvidenceSpan(*span, "ai_agent", None) for span in reading.agent_spans()]
         for behaviour in BEHAVIOURS:
             label = self._labels[behaviour]
@@ -91,9 +94,12 @@ class EvidenceReader:
         spans.sort(key=lambda span: (span.start, span.end, span.label, span.behaviour or ""))
         return PassageEvidence(spans, reading.features(), reading.nearby())
 
-    def _found(self, document: Doc) -> dict[str, list[tuple[int, int]]]:
+    def _found(self, tokens: Tokens) -> dict[str, list[tuple[int, int]]]:
+        # Words that no cue has are all alike to the matcher: spaCy would keep each for ever.
+        words = [word if word in self._known else UNKNOWN for word in tokens.lower]
+        document = Doc(self._vocab, words=words)
         found: dict[str, list[tuple[int, int]]] = {}
-        names = self._nlp.vocab.strings
+        names = self._vocab.strings
         for key, start, end in sorted(self._matcher(document), key=lambda m: (m[1], -m[2])):
             spans = found.setdefault(names[key], [])
             if not spans or start >= spans[-1][1]:

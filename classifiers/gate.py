@@ -1,14 +1,14 @@
 """The gate: which documents hold a term of the lexicon at all, and where.
 
-It reads Arrow buffers slice by slice without making Python strings, and must let by what is
-positive: the later stages see nothing else. Two engines find the same matches: hyperscan where it
-has a wheel, else pyarrow's RE2 and `re`.
+It reads whole Arrow buffers without making Python strings, and must let by what is positive: the
+later stages see nothing else. Two engines find the same matches: hyperscan where it has a wheel,
+else pyarrow's RE2 and `re`.
 """
 
 import re
 import threading
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,25 @@ except ImportError:
     hyperscan = None
 
 Span = tuple[int, int]
+
+
+class Matches(NamedTuple):
+    """Where terms stand in many documents: three arrays, a place in each for every match.
+
+    `documents` says in which document a match stands, ascending; `starts` and `ends` are byte
+    offsets within that document. Matches are leftmost-longest and do not overlap.
+    """
+
+    documents: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+
+    def of(self, document: int) -> list[Span]:
+        """Return the spans of one document."""
+        first, last = np.searchsorted(self.documents, [document, document + 1])
+        spans = self.starts[first:last].tolist(), self.ends[first:last].tolist()
+        return list(zip(*spans, strict=True))
+
 
 WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 """Bytes between which there is no word boundary."""
@@ -39,96 +58,108 @@ def spelling_pattern(spelling: bytes) -> bytes:
     return re.escape(spelling).replace(rb"\ ", rb"[ \t\r\n]")
 
 
-def leftmost_longest(spans: Iterable[Span]) -> list[Span]:
-    """Reduce spans to those that a reader from the left takes, the longest first at each place."""
-    kept: list[Span] = []
-    reached = 0
-    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
-        if start >= reached:
-            kept.append((start, end))
-            reached = end
-    return kept
-
-
 class Engine(Protocol):
     """What finds the lexicon's terms; both implementations find the same."""
 
-    def candidates(self, array: pa.Array) -> np.ndarray:
-        """Return where a string or large_string array has a match; null has none."""
+    def find(self, text: pa.LargeStringArray) -> Matches:
+        """Return all matches in an array without nulls."""
         ...
 
-    def matches(self, data: bytes) -> list[Span]:
-        """Return leftmost-longest, non-overlapping byte spans."""
-        ...
+
+def _buffers(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bytes that an array lies on, and the n + 1 bounds of its documents in them."""
+    _, offsets, data = text.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+    first, last = int(bounds[0]), int(bounds[-1])
+    return np.frombuffer(data or b"", np.uint8)[first:last], bounds - first
 
 
 class HyperscanEngine:
-    """One hyperscan database of bare spellings; word boundaries are checked at each match.
+    """One hyperscan database that reads a whole buffer of documents at once.
 
-    Patterns with boundaries take four times as long to compile. A match's start is its end less
-    the length of its spelling. A hyperscan scratch serves one thread at a time, so that a lock is
-    held while scanning.
+    Hyperscan tells of every match's end, whatever else overlaps it, so that nothing is missed where
+    two documents touch: what straddles them is left out afterwards. A match's start is its end less
+    the length of its spelling. Patterns with boundaries take longer to compile and boundaries can
+    be looked up at each match, so that only short spellings have them, which would else match
+    inside half of all words. A hyperscan scratch serves one thread at a time: a lock is held.
     """
+
+    SHORT = 4
+    """Bytes of a spelling up to which hyperscan itself looks for boundaries."""
 
     def __init__(self, terms: Iterable[str]) -> None:
         assert hyperscan is not None
         ordered = [spelling for term in terms for spelling in spellings(term)]
-        self._lengths = [len(spelling) for spelling in ordered]
-        self._open_ended = {i for i, s in enumerate(ordered) if s[-1] not in WORD}
+        self._lengths = np.array([len(spelling) for spelling in ordered])
+        self._bounded = np.array([spelling[-1] in WORD for spelling in ordered])
+        self._is_word = np.zeros(256, dtype=bool)
+        self._is_word[list(WORD)] = True
         self._lock = threading.Lock()
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=[spelling_pattern(spelling) for spelling in ordered],
+            expressions=[self._expression(spelling) for spelling in ordered],
             ids=list(range(len(ordered))),
             elements=len(ordered),
             flags=hyperscan.HS_FLAG_CASELESS,
         )
 
-    def _stands_alone(self, data: memoryview | bytes, spelling: int, start: int, end: int) -> bool:
-        if start and data[start - 1] in WORD:
-            return False
-        return end == len(data) or data[end] not in WORD or spelling in self._open_ended
+    def _expression(self, spelling: bytes) -> bytes:
+        pattern = spelling_pattern(spelling)
+        if len(spelling) > self.SHORT:
+            return pattern
+        return rb"\b" + pattern + (rb"\b" if spelling[-1] in WORD else b"")
 
-    def candidates(self, array: pa.Array) -> np.ndarray:
-        """Return where a string or large_string array has a match; null has none."""
-        found = np.zeros(len(array), dtype=bool)
-        _, offsets_buffer, data = array.buffers()
-        if len(array) == 0 or data is None:
-            return found
-        width = np.int64 if pa.types.is_large_string(array.type) else np.int32
-        bounds = np.frombuffer(offsets_buffer, width)[array.offset : array.offset + len(array) + 1]
-        starts = bounds.tolist()
-        view = document = memoryview(data)
-        lengths, stands_alone = self._lengths, self._stands_alone
-
-        def stop(spelling: int, _start: int, end: int, _flags: int, _context: object) -> bool:
-            return stands_alone(document, spelling, end - lengths[spelling], end)
-
+    def find(self, text: pa.LargeStringArray) -> Matches:
+        """Return all matches in an array without nulls."""
+        data, bounds = _buffers(text)
+        found: list[tuple[int, int]] = []
         with self._lock:
-            for index in np.flatnonzero(np.diff(bounds)).tolist():
-                document = view[starts[index] : starts[index + 1]]
-                try:
-                    self._database.scan(document, match_event_handler=stop)  # pyright: ignore[reportArgumentType]
-                except hyperscan.ScanTerminated:  # pyright: ignore[reportOptionalMemberAccess]
-                    found[index] = True
-        if array.null_count:
-            found &= array.is_valid().to_numpy(zero_copy_only=False)
-        return found
+            self._scan(data, 0, found)
+            for start, end in self._seams(data, bounds):
+                self._scan(data[start:end], start, found)
+        spellings, ends = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        starts = ends - self._lengths[spellings]
+        documents = np.searchsorted(bounds, starts, side="right") - 1
+        first, last = bounds[documents], bounds[documents + 1]
+        fits = (starts >= 0) & (ends <= last)
+        fits &= (starts <= first) | ~self._is_word[data[starts - 1]]
+        after = data[np.minimum(ends, len(data) - 1)]
+        fits &= (ends >= last) | ~self._is_word[after] | ~self._bounded[spellings]
+        return _leftmost_longest(documents[fits], (starts - first)[fits], (ends - first)[fits])
 
-    def matches(self, data: bytes) -> list[Span]:
-        """Return leftmost-longest, non-overlapping byte spans."""
-        spans: list[Span] = []
-        lengths = self._lengths
-
+    def _scan(self, data: np.ndarray, start: int, found: list[tuple[int, int]]) -> None:
         def note(spelling: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            start = end - lengths[spelling]
-            if self._stands_alone(data, spelling, start, end):
-                spans.append((start, end))
+            found.append((spelling, start + end))
 
-        if data:
-            with self._lock:
-                self._database.scan(data, match_event_handler=note)
-        return leftmost_longest(spans)
+        if len(data):
+            self._database.scan(memoryview(data), match_event_handler=note)  # pyright: ignore[reportArgumentType]
+
+    def _seams(self, data: np.ndarray, bounds: np.ndarray) -> list[Span]:
+        """Return the ends of documents that touch another one without a boundary between them."""
+        inner = np.unique(bounds)[1:-1]
+        touching = inner[self._is_word[data[inner - 1]] & self._is_word[data[inner]]]
+        before = bounds[np.searchsorted(bounds, touching) - 1]
+        after = bounds[np.searchsorted(bounds, touching, side="right")]
+        reach = self.SHORT + 1
+        return [
+            *zip(np.maximum(touching - reach, before).tolist(), touching.tolist(), strict=True),
+            *zip(touching.tolist(), np.minimum(touching + reach, after).tolist(), strict=True),
+        ]
+
+
+def _leftmost_longest(documents: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> Matches:
+    """Reduce matches to those that a reader from the left takes, the longest at each place."""
+    order = np.lexsort((-ends, starts, documents))
+    kept: list[int] = []
+    document, reached = -1, 0
+    for place, of, start, end in zip(
+        order.tolist(), documents[order].tolist(), starts[order].tolist(), ends[order].tolist(),
+        strict=True,
+    ):  # fmt: skip
+        if of != document or start >= reached:
+            kept.append(place)
+            document, reached = of, end
+    return Matches(documents[kept], starts[kept], ends[kept])
 
 
 class RegexEngine:
@@ -142,18 +173,18 @@ class RegexEngine:
         )
         self._where = re.compile(self._pattern, re.IGNORECASE)
 
-    def candidates(self, array: pa.Array) -> np.ndarray:
-        """Return where a string or large_string array has a match; null has none."""
+    def find(self, text: pa.LargeStringArray) -> Matches:
+        """Return all matches in an array without nulls."""
         # As binary RE2 reads Latin-1, where no letter outside ASCII folds onto one inside it.
-        binary = pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary()
-        found = pc.match_substring_regex(  # pyright: ignore[reportAttributeAccessIssue]
-            array.cast(binary), pattern=self._pattern, ignore_case=True
-        )
-        return found.fill_null(False).to_numpy(zero_copy_only=False)
-
-    def matches(self, data: bytes) -> list[Span]:
-        """Return leftmost-longest, non-overlapping byte spans."""
-        return [match.span() for match in self._where.finditer(data)]
+        binary = text.cast(pa.large_binary())
+        found = pc.match_substring_regex(binary, pattern=self._pattern, ignore_case=True)  # pyright: ignore[reportAttributeAccessIssue]
+        documents = np.flatnonzero(found.to_numpy(zero_copy_only=False))
+        spans = [
+            (document, *match.span())
+            for document in documents.tolist()
+            for match in self._where.finditer(binary[document].as_buffer())
+        ]
+        return Matches(*np.array(spans, dtype=np.int64).reshape(-1, 3).T)
 
 
 class Gate:
@@ -169,20 +200,19 @@ class Gate:
         kind = engine or (RegexEngine if hyperscan is None else HyperscanEngine)
         self._engine: Engine = kind(lexicon.terms())  # pyright: ignore[reportCallIssue]
 
-    def candidates(self, text: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Return a boolean for each document: whether any term stands in it.
+    def find(self, text: pa.Array) -> Matches:
+        """Return where the terms stand in the documents of an array.
 
         Args:
-            text: string or large_string, chunked, sliced and with nulls as it comes; null has no
-                match. Other types are cast to large_string.
+            text: string or large_string, sliced and with nulls as it comes; null has no match.
+                Other types are cast to large_string. It may hold invalid UTF-8.
         """
-        if isinstance(text, pa.ChunkedArray):
-            parts = [self.candidates(chunk) for chunk in text.chunks]
-            return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
-        if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+        if text.type != pa.large_string():
             text = text.cast(pa.large_string())
-        return self._engine.candidates(text)
+        if text.null_count:
+            text = text.fill_null("")
+        return self._engine.find(text)
 
     def matches(self, text: bytes) -> list[Span]:
         """Return where the terms stand in UTF-8 text: byte spans, leftmost-longest, in order."""
-        return self._engine.matches(text)
+        return self.find(pa.array([text], pa.large_binary()).view(pa.large_string())).of(0)

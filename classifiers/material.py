@@ -12,7 +12,7 @@ from ..labels.labelled import Example
 from .evidence import EvidenceReader, PassageEvidence
 from .gate import Gate
 from .heads import HEADS
-from .passages import char_offsets, windows
+from .passages import read_windows
 
 Values = dict[str, np.ndarray]
 """Log-odds of all heads by a passage's id."""
@@ -115,12 +115,9 @@ def windows_of(documents: Sequence[Example], gate: Gate) -> list[Example]:
     found: list[Example] = []
     for document in documents:
         data = document.text.encode()
-        spans = windows(document.text, char_offsets(data, gate.matches(data)))
-        for number, (start, end) in enumerate(spans):
+        for number, window in enumerate(read_windows(data, gate.matches(data))):
             changes = {
-                "id": f"{document.id}/{number}",
-                "document": document.id,
-                "text": document.text[start:end],
-            }
+                "id": f"{document.id}/{number}", "document": document.id, "text": window.text,
+            }  # fmt: skip
             found.append(document.model_copy(update=changes))
     return found

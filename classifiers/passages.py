@@ -6,11 +6,21 @@ overlap are merged, long ones cut. All of it takes time linear in the document.
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 Span = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """A passage that the later stages read: its span in code points of the document, its text."""
+
+    start: int
+    end: int
+    text: str
+
 
 REACH = 400
 """Code points read on either side of a match; bytes, in text that is ASCII."""
@@ -24,20 +34,29 @@ LONGEST = 1_200
 UNCUT = 1_500
 """Code points up to which a window is left whole, and a document is one passage."""
 
+MARGIN = 4 * (REACH + WIDENING + 1)
+"""Bytes on either side of a match beyond which no text has a say in its window."""
+
 SENTENCE_END = re.compile(r"""[.!?…]+["'”’)\]]*\s+|\n\s*\n\s*""")
+
+
+def code_points(data: bytes) -> int:
+    """Return how many code points UTF-8 bytes hold."""
+    if data.isascii():
+        return len(data)
+    # A code point begins at each byte that is not a continuation (0b10xxxxxx): -128 to -65, signed.
+    return int(np.count_nonzero(np.frombuffer(data, np.int8) > -65))
 
 
 def char_offsets(data: bytes, spans: Sequence[Span]) -> list[Span]:
     """Turn ascending byte spans of UTF-8 into code-point spans of the text it decodes to."""
     if not spans or data.isascii():
         return list(spans)
-    # A code point begins at each byte that is not a continuation (0b10xxxxxx).
-    begins = (np.frombuffer(data, np.uint8) & 0xC0) != 0x80
     offsets: list[Span] = []
     reached = characters = 0
     for start, end in spans:
-        characters += int(np.count_nonzero(begins[reached:start]))
-        width = int(np.count_nonzero(begins[start:end]))
+        characters += code_points(data[reached:start])
+        width = code_points(data[start:end])
         offsets.append((characters, characters + width))
         characters += width
         reached = end
@@ -109,6 +128,10 @@ def windows(text: str, matches: Sequence[Span]) -> list[Span]:
     """
     if matches and len(text) <= UNCUT:
         return slices(text)
+    return _around(text, matches)
+
+
+def _around(text: str, matches: Sequence[Span]) -> list[Span]:
     merged: list[list[int]] = []
     for start, end in matches:
         first = _widened_start(text, start - REACH)
@@ -126,6 +149,46 @@ def windows(text: str, matches: Sequence[Span]) -> list[Span]:
             if begin < stop and nearest >= 0 and matches[nearest][1] > begin:
                 passages.append((begin, stop))
     return passages
+
+
+def read_windows(data: bytes, matches: Sequence[Span]) -> list[Window]:
+    """Return what `windows` does of a document in UTF-8, decoding only what stands near matches.
+
+    Args:
+        data: a document, valid UTF-8.
+        matches: gate matches in bytes, ascending and not overlapping.
+    """
+    if len(data) <= 4 * UNCUT:
+        text = data.decode()
+        spans = windows(text, char_offsets(data, matches))
+        return [Window(start, end, text[start:end]) for start, end in spans]
+    found: list[Window] = []
+    counted = characters = 0
+    for first, last, near in _clusters(data, matches):
+        characters += code_points(data[counted:first])
+        counted = first
+        piece = data[first:last]
+        text = piece.decode()
+        spans = _around(text, char_offsets(piece, near))
+        found += [Window(characters + a, characters + b, text[a:b]) for a, b in spans]
+    return found
+
+
+def _clusters(data: bytes, matches: Sequence[Span]) -> Iterator[tuple[int, int, list[Span]]]:
+    """Yield stretches of bytes whose windows cannot meet, each with its matches, counted in it."""
+    place = 0
+    while place < len(matches):
+        first = max(0, matches[place][0] - MARGIN)
+        begin = place
+        while place + 1 < len(matches) and matches[place + 1][0] - matches[place][1] <= 2 * MARGIN:
+            place += 1
+        place += 1
+        last = min(len(data), matches[place - 1][1] + MARGIN)
+        while first > 0 and data[first] & 0xC0 == 0x80:
+            first -= 1
+        while last < len(data) and data[last] & 0xC0 == 0x80:
+            last += 1
+        yield first, last, [(start - first, end - first) for start, end in matches[begin:place]]
 
 
 def slices(text: str) -> list[Span]:

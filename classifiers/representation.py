@@ -6,34 +6,38 @@ features, standardised and clipped. The screen's scores are left out: they made 
 works it was not trained on. The vocabularies are kept as plain text, their weights as arrays.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.preprocessing import StandardScaler
 
 from ..errors import ModelError
 from .attachment import FEATURES
 from .evidence import PassageEvidence
+from .terms import PIECES, ListedTerms, PieceTerms, Terms, WordTerms, count
 
 FEW = 200
 
 
 class Vocabulary(NamedTuple):
-    """One TF-IDF: how a passage is taken apart, how many terms are kept, in how many passages."""
+    """How a passage is taken apart: for choosing terms, and for counting them; how many terms are
+    kept, and in how many passages each must stand.
+    """
 
-    settings: dict[str, Any]
+    analysis: dict[str, Any]
+    terms: Callable[[dict[str, int]], Terms]
     kept: int
     fewest: int
 
 
 VOCABULARIES: dict[str, Vocabulary] = {
-    "words": Vocabulary({"analyzer": "word", "ngram_range": (1, 2)}, 30_000, 2),
-    "pieces": Vocabulary({"analyzer": "char_wb", "ngram_range": (3, 5)}, 30_000, 4),
-    "nearby": Vocabulary({"analyzer": list}, 20_000, 3),
+    "words": Vocabulary({"analyzer": "word", "ngram_range": (1, 2)}, WordTerms, 30_000, 2),
+    "pieces": Vocabulary({"analyzer": "char_wb", "ngram_range": PIECES}, PieceTerms, 30_000, 4),
+    "nearby": Vocabulary({"analyzer": list}, ListedTerms, 20_000, 3),
 }
 NUMBER_LIMIT = 4.0
 """Standard deviations at which a number is clipped."""
@@ -47,8 +51,48 @@ def numbers_of(evidence: Sequence[PassageEvidence]) -> np.ndarray:
     return np.array([item.features for item in evidence]).reshape(len(evidence), len(FEATURES))
 
 
-def _vectorizer(settings: dict[str, Any], **more: Any) -> TfidfVectorizer:
-    return TfidfVectorizer(sublinear_tf=True, dtype=np.float64, **settings, **more)
+class Weighing:
+    """One TF-IDF, sublinear and of length 1: the terms of a vocabulary, and their weights."""
+
+    def __init__(self, name: str, terms: Sequence[str]) -> None:
+        self.names = terms
+        self._terms = VOCABULARIES[name].terms({term: i for i, term in enumerate(terms)})
+        self._transformer = TfidfTransformer(sublinear_tf=True)
+
+    @classmethod
+    def fit(cls, name: str, passages: Sequence[Any]) -> "Weighing":
+        """Choose a vocabulary by its passages. Rare terms are left out, unless there are few."""
+        vocabulary = VOCABULARIES[name]
+        chooser = CountVectorizer(
+            min_df=vocabulary.fewest if len(passages) >= FEW else 1,
+            max_features=vocabulary.kept,
+            **vocabulary.analysis,
+        ).fit(passages)
+        weighing = cls(name, chooser.get_feature_names_out().tolist())
+        weighing._transformer.fit(weighing._counts(passages))
+        return weighing
+
+    def _counts(self, passages: Sequence[Any]) -> sp.csr_matrix:
+        return count([self._terms.ids(passage) for passage in passages], len(self.names))
+
+    def rows(self, passages: Sequence[Any]) -> sp.csr_matrix:
+        """Return a row for each passage; it does not depend on the others."""
+        return sp.csr_matrix(self._transformer.transform(self._counts(passages)))
+
+    @property
+    def idf(self) -> np.ndarray:
+        """The terms' inverse document frequencies; may be set instead of fitted.
+
+        Raises:
+            ValueError: there are more or fewer than terms.
+        """
+        return self._transformer.idf_
+
+    @idf.setter
+    def idf(self, values: np.ndarray) -> None:
+        if len(values) != len(self.names):
+            raise ValueError(f"{len(values)} weights for {len(self.names)} terms")
+        self._transformer.idf_ = values
 
 
 class Representation:
@@ -56,13 +100,13 @@ class Representation:
 
     def __init__(
         self,
-        vectorizers: dict[str, TfidfVectorizer],
+        weighings: dict[str, Weighing],
         *,
         mean: np.ndarray,
         scale: np.ndarray,
         numbers: bool = True,
     ) -> None:
-        self._vectorizers = vectorizers
+        self._weighings = weighings
         self._mean, self._scale = mean, scale
         self._numbers = numbers
 
@@ -76,49 +120,38 @@ class Representation:
     ) -> tuple["Representation", sp.csr_matrix]:
         """Choose vocabularies and weights; returns the representation and the passages' rows.
 
-        Rare terms are left out, unless there are fewer than `FEW` passages. For ablations,
-        `without` names vocabularies, or `numbers`, to leave out.
+        For ablations, `without` names vocabularies, or `numbers`, to leave out.
         """
-        vectorizers: dict[str, TfidfVectorizer] = {}
-        parts: list[Any] = []
-        for name, vocabulary in VOCABULARIES.items():
-            if name in without:
-                continue
-            fewest = vocabulary.fewest if len(passages) >= FEW else 1
-            vectorizers[name] = _vectorizer(
-                vocabulary.settings, min_df=fewest, max_features=vocabulary.kept
-            )
-            parts.append(vectorizers[name].fit_transform(_taken(name, passages, evidence)))
+        weighings = {
+            name: Weighing.fit(name, _taken(name, passages, evidence))
+            for name in VOCABULARIES
+            if name not in without
+        }
         scaler = StandardScaler().fit(numbers_of(evidence))
         fitted = cls(
-            vectorizers, mean=np.asarray(scaler.mean_), scale=np.asarray(scaler.scale_),
+            weighings, mean=np.asarray(scaler.mean_), scale=np.asarray(scaler.scale_),
             numbers="numbers" not in without,
         )  # fmt: skip
-        return fitted, fitted._joined(parts, evidence)
+        return fitted, fitted.rows(passages, evidence)
 
     def rows(self, passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> sp.csr_matrix:
         """Return a sparse row for each passage; a row does not depend on the others."""
-        parts = [
-            vectorizer.transform(_taken(name, passages, evidence))
-            for name, vectorizer in self._vectorizers.items()
+        parts: list[Any] = [
+            weighing.rows(_taken(name, passages, evidence))
+            for name, weighing in self._weighings.items()
         ]
-        return self._joined(parts, evidence)
-
-    def _joined(self, parts: list[Any], evidence: Sequence[PassageEvidence]) -> sp.csr_matrix:
-        if not self._numbers:
-            return sp.csr_matrix(sp.hstack(parts, format="csr"))
-        standard = (numbers_of(evidence) - self._mean) / self._scale
-        standard = np.clip(standard, -NUMBER_LIMIT, NUMBER_LIMIT)
-        return sp.csr_matrix(
-            sp.hstack([*parts, sp.csr_matrix(standard * NUMBER_SCALE)], format="csr")
-        )
+        if self._numbers:
+            standard = (numbers_of(evidence) - self._mean) / self._scale
+            standard = np.clip(standard, -NUMBER_LIMIT, NUMBER_LIMIT)
+            parts.append(sp.csr_matrix(standard * NUMBER_SCALE))
+        return sp.csr_matrix(sp.hstack(parts, format="csr"))
 
     def save(self, folder: Path) -> dict[str, np.ndarray]:
         """Write the vocabularies as text, and return the arrays that go with them."""
-        for name, vectorizer in self._vectorizers.items():
-            terms = vectorizer.get_feature_names_out().tolist()
-            (folder / f"{name}.txt").write_text("\n".join(terms) + "\n", encoding="utf-8")
-        weights = {f"{name}_idf": v.idf_ for name, v in self._vectorizers.items()}
+        for name, weighing in self._weighings.items():
+            terms = "\n".join(weighing.names)
+            (folder / f"{name}.txt").write_text(f"{terms}\n", encoding="utf-8")
+        weights = {f"{name}_idf": w.idf for name, w in self._weighings.items()}
         return {**weights, "mean": self._mean, "scale": self._scale}
 
     @classmethod
@@ -128,17 +161,17 @@ class Representation:
         Raises:
             ModelError: a vocabulary is missing or does not fit its weights.
         """
-        vectorizers: dict[str, TfidfVectorizer] = {}
-        for name, vocabulary in VOCABULARIES.items():
+        weighings: dict[str, Weighing] = {}
+        for name in VOCABULARIES:
             try:
                 terms = (folder / f"{name}.txt").read_text("utf-8").removesuffix("\n").split("\n")
-                vectorizers[name] = _vectorizer(vocabulary.settings, vocabulary=terms)
-                vectorizers[name].idf_ = arrays[f"{name}_idf"]
+                weighings[name] = Weighing(name, terms)
+                weighings[name].idf = arrays[f"{name}_idf"]
             except (OSError, ValueError) as error:
                 raise ModelError(
                     f"{folder / name}.txt is missing or damaged: run `narrascope train` again"
                 ) from error
-        return cls(vectorizers, mean=arrays["mean"], scale=arrays["scale"])
+        return cls(weighings, mean=arrays["mean"], scale=arrays["scale"])
 
 
 def _taken(

@@ -43,6 +43,17 @@ class Judgement:
     behaviours: list[list[str]]
     judge: dict[int, np.ndarray] = field(default_factory=dict)
 
+    def part(self, start: int, end: int) -> "Judgement":
+        """Return what is said of the passages from `start` up to `end`."""
+        return Judgement(
+            self.probabilities[start:end],
+            self.stances[start:end],
+            self.genres[start:end],
+            self.genre_probabilities[start:end],
+            self.behaviours[start:end],
+            {place - start: said for place, said in self.judge.items() if start <= place < end},
+        )
+
 
 @dataclass(frozen=True)
 class DocumentVerdict:

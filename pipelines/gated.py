@@ -14,7 +14,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..classifiers.cascade import Cascade, load_cascade
-from ..classifiers.passages import char_offsets, slices, windows
+from ..classifiers.passages import Window, code_points, read_windows, slices
 from ..errors import SourceError, one_line
 from ..labels.draw import below, draws
 from ..labels.tag import CONTROL_CHARACTERS
@@ -69,8 +69,10 @@ class GatedReader(PipelineStep):
 
     A document is yielded for each candidate, with the windows around its matches, and for each row
     that the control sample drew from what the gate passed over, marked `control: gate`, with its
-    whole text cut into windows. Task r of n reads parts r, r + n, …. A part that cannot be read to
-    its end is passed on as failed, with the reason, and the next part is read.
+    whole text cut into windows. Only drawn documents keep their text, and no more of it than the
+    control sample does; a candidate that is drawn should the screen stop it is marked `drawn`.
+    Task r of n reads parts r, r + n, …. A part that cannot be read to its end is passed on as
+    failed, with the reason, and the next part is read.
 
     Args:
         parts: what is to be read, by all tasks together.
@@ -154,38 +156,51 @@ class _PartReading:
         table = batch.table.append_column("month", months(batch.table.column("date")))
         table = table.append_column("domain", domains(table.column("url")))
         self.totals.add(table)
-        passed = self.gate.candidates(table.column("text"))
-        drawn = below(
-            draws("control-gate", self.options.seed, self.part.shard.name, table["row"].to_numpy()),
-            self.options.rate_gate,
-        )
-        wanted = pa.array(passed | drawn)
-        texts = table["text"].filter(wanted).cast(pa.large_binary()).to_pylist()
-        rows = table.drop_columns(["text", "date"]).filter(wanted).to_pylist()
-        for data, row, in_control in zip(texts, rows, drawn[passed | drawn], strict=True):
-            document = self._document(data or b"", row)
-            if document.metadata["gate_matches"]:
+        found = self.gate.find(table.column("text"))
+        passed = np.zeros(table.num_rows, dtype=bool)
+        passed[found.documents] = True
+        rows = table["row"].to_numpy()
+        control = self._drawn("gate", rows, self.options.rate_gate)
+        wanted = passed | control
+        stopped = self._drawn("screen", rows[wanted], self.options.rate_screen)
+        texts = table["text"].filter(pa.array(wanted)).cast(pa.large_binary()).to_pylist()
+        columns = table.drop_columns(["text", "date"]).filter(pa.array(wanted)).to_pylist()
+        for place, data, row, in_control, drawn in zip(
+            np.flatnonzero(wanted).tolist(), texts, columns, control[wanted], stopped, strict=True
+        ):
+            data, matches = data or b"", found.of(place)
+            if row.pop("html"):
+                data = extract_text(data.decode(errors="replace")).encode()
+                matches = self.gate.matches(data)
+            elif batch.invalid_utf8:
+                data = data.decode(errors="replace").encode()
+                matches = self.gate.matches(data)
+            if matches:
                 self.candidates += 1
-                yield document
+                marks = {"drawn": True} if drawn else {}
+                yield self._document(data, row, read_windows(data, matches), len(matches), **marks)
             elif in_control:
-                document.metadata["control"] = "gate"
-                document.metadata["windows"] = slices(document.text[:CONTROL_CHARACTERS])
-                yield document
+                text = data[: 4 * CONTROL_CHARACTERS].decode(errors="ignore")[:CONTROL_CHARACTERS]
+                pieces = [Window(start, end, text[start:end]) for start, end in slices(text)]
+                yield self._document(data, row, pieces, 0, control="gate")
 
-    def _document(self, data: bytes, row: dict[str, Any]) -> Document:
-        text = data.decode("utf-8", errors="replace")
-        if row.pop("html"):
-            text = extract_text(text)
-        data = text.encode()
-        matches = self.gate.matches(data)
+    def _drawn(self, stratum: str, rows: np.ndarray, rate: float) -> np.ndarray:
+        name = self.part.shard.name
+        return below(draws(f"control-{stratum}", self.options.seed, name, rows), rate)
+
+    def _document(
+        self, data: bytes, row: dict[str, Any], windows: list[Window], matches: int, **marks: Any
+    ) -> Document:
+        kept = data[: 4 * CONTROL_CHARACTERS] if marks else b""
         return Document(
-            text,
+            kept.decode(errors="ignore")[:CONTROL_CHARACTERS],
             f"{self.part.shard.name}#{row['row']}",
             metadata={
                 "shard": self.part.shard.name,
                 **row,
                 "text_hash": xxhash.xxh3_64_intdigest(data),
-                "gate_matches": len(matches),
-                "windows": windows(text, char_offsets(data, matches)),
+                "gate_matches": matches,
+                "windows": windows,
+                **({"characters": code_points(data), **marks} if marks else {}),
             },
         )

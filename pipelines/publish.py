@@ -9,7 +9,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..classifiers.cascade import PassageReading
-from ..labels.tag import CONTROL, CONTROL_CHARACTERS, RECEIPT, TAGS
+from ..labels.tag import CONTROL, RECEIPT, TAGS
 from ..labels.taxonomy import LABELS
 from ..store.folder import TagFolder
 from .gated import PartEnd, ScanOptions
@@ -167,8 +167,7 @@ def control_row(document: Document, options: ScanOptions) -> dict[str, Any]:
         **_scores("screen_", found.get("screen")),
         "stratum": found["control"],
         "inclusion_probability": rate,
-        "characters": len(document.text),
-        "text": document.text[:CONTROL_CHARACTERS],
+        "text": document.text,
     }
 
 

@@ -1,22 +1,30 @@
-"""The cascade's dear stages as steps: screen, evidence, verdict, each over a document's windows.
+"""The cascade's dear stages as steps: screen, evidence, verdict, each over many windows at once.
 
-A stage adds what it found to the document's metadata and passes every document on; documents of the
-control sample are only screened. A document whose reading fails here sets its part aside.
+A stage adds what it found to the documents' metadata and passes every document on; documents of the
+control sample are only screened. What is said of a document does not depend on those beside it. A
+document whose reading fails here sets its part aside.
 """
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 
+import numpy as np
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from ..classifiers.cascade import Escalated
 from ..errors import one_line
-from ..labels.draw import below, draws
 from .gated import ScanOptions
+
+WINDOWS_HELD = 256
+"""Windows that a stage waits for, over which the cost of each call is spread."""
+
+DOCUMENTS_HELD = 1024
 
 
 class Stage(PipelineStep):
-    """A step that reads one document at a time and adds to its metadata."""
+    """A step that reads documents by the hundred windows and adds to their metadata."""
 
     type = "Stage"
 
@@ -27,15 +35,33 @@ class Stage(PipelineStep):
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
-        """Read each document, and pass all on."""
+        """Read the documents, and pass all on in order; none is held beyond its part's end."""
+        held: list[Document] = []
+        windows = 0
         for document in data or ():
-            if self.applies(document):
-                with self.track_time():
-                    try:
-                        self.read(document)
-                    except Exception as error:  # the part must be named, whatever a library raised
-                        document.metadata["failure"] = f"{document.id}: {one_line(error)}"
-            yield document
+            held.append(document)
+            windows += len(document.metadata.get("windows", ()))
+            is_end = "part_end" in document.metadata
+            if is_end or windows >= WINDOWS_HELD or len(held) >= DOCUMENTS_HELD:
+                self._read_held([document for document in held if self.applies(document)])
+                yield from held
+                held, windows = [], 0
+        self._read_held([document for document in held if self.applies(document)])
+        yield from held
+
+    def _read_held(self, documents: list[Document]) -> None:
+        with self.track_time():
+            try:
+                self.read(documents)
+            except Exception:
+                for document in documents:
+                    self._read_alone(document)
+
+    def _read_alone(self, document: Document) -> None:
+        try:
+            self.read([document])
+        except Exception as error:  # the part must be named, whatever a library raised
+            document.metadata["failure"] = f"{document.id}: {one_line(error)}"
 
     def applies(self, document: Document) -> bool:
         """Whether the document has windows that this stage reads."""
@@ -44,20 +70,22 @@ class Stage(PipelineStep):
         }  # fmt: skip
 
     @abstractmethod
-    def read(self, document: Document) -> None:
-        """Add to the document's metadata."""
+    def read(self, documents: list[Document]) -> None:
+        """Add to the documents' metadata, to that of all or, where it raises, of none."""
 
 
-def passages(document: Document) -> list[str]:
-    """Return the texts of a document's windows."""
-    return [document.text[start:end] for start, end in document.metadata["windows"]]
+def _passages(documents: list[Document]) -> tuple[list[str], list[slice]]:
+    """Return the texts of all windows, and which of them are each document's."""
+    texts = [window.text for document in documents for window in document.metadata["windows"]]
+    ends = accumulate((len(document.metadata["windows"]) for document in documents), initial=0)
+    return texts, [slice(start, end) for start, end in pairwise(ends)]
 
 
 class Screen(Stage):
     """Scores the windows with fastText and keeps those that the screen lets by.
 
     Adds `screen` (the highest score a label) and `screen_windows` (a row for each kept window). A
-    document that is stopped here joins the control sample where the draw says so.
+    document that is stopped here joins the control sample where it was drawn for it.
     """
 
     name = "Screen"
@@ -66,22 +94,21 @@ class Screen(Stage):
         """Whether the document has windows; those of the control sample are screened too."""
         return bool(document.metadata.get("windows"))
 
-    def read(self, document: Document) -> None:
-        """Screen one document."""
-        screen, found = (
-            self.options.cascade().screen,
-            document.metadata,
-        )
-        scores = screen.score(passages(document))
-        found["screen"] = scores.max(axis=0)
-        if "control" in found:
-            return
+    def read(self, documents: list[Document]) -> None:
+        """Screen the documents."""
+        screen = self.options.cascade().screen
+        texts, places = _passages(documents)
+        scores = screen.score(texts)
         kept = screen.lets_by(scores)
-        found["screen_windows"] = scores[kept]
-        found["windows"] = [w for w, keep in zip(found["windows"], kept, strict=True) if keep]
-        if not found["windows"]:
-            draw = draws("control-screen", self.options.seed, found["shard"], [found["row"]])
-            if below(draw, self.options.rate_screen)[0]:
+        for document, own in zip(documents, places, strict=True):
+            found = document.metadata
+            found["screen"] = scores[own].max(axis=0)
+            if "control" in found:
+                continue
+            chosen = np.flatnonzero(kept[own]).tolist()
+            found["screen_windows"] = scores[own][chosen]
+            found["windows"] = [found["windows"][place] for place in chosen]
+            if not chosen and "drawn" in found:
                 found["control"] = "screen"
 
 
@@ -90,9 +117,12 @@ class Evidence(Stage):
 
     name = "Evidence"
 
-    def read(self, document: Document) -> None:
-        """Read one document."""
-        document.metadata["evidence"] = self.options.cascade().evidence.read(passages(document))
+    def read(self, documents: list[Document]) -> None:
+        """Read the documents."""
+        texts, places = _passages(documents)
+        evidence = self.options.cascade().evidence.read(texts)
+        for document, own in zip(documents, places, strict=True):
+            document.metadata["evidence"] = evidence[own]
 
 
 class Verdict(Stage):
@@ -100,12 +130,12 @@ class Verdict(Stage):
 
     name = "Verdict"
 
-    def read(self, document: Document) -> None:
-        """Judge one document."""
-        cascade, found = (
-            self.options.cascade(),
-            document.metadata,
-        )
-        found["passages"], found["verdict"] = cascade.judge(
-            document.text, found["windows"], found["screen_windows"], found["evidence"]
-        )
+    def read(self, documents: list[Document]) -> None:
+        """Judge the documents."""
+        escalated = [
+            Escalated(found["windows"], found["screen_windows"], found["evidence"])
+            for found in (document.metadata for document in documents)
+        ]
+        judged = self.options.cascade().judge(escalated)
+        for document, (passages, verdict) in zip(documents, judged, strict=True):
+            document.metadata["passages"], document.metadata["verdict"] = passages, verdict

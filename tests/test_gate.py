@@ -62,30 +62,33 @@ def test_a_term_may_end_without_a_letter(gate):
     ]
 
 
-def test_candidates_of_nulls_slices_and_chunks(gate):
+def candidates(gate, array):
+    return np.isin(np.arange(len(array)), gate.find(array).documents).tolist()
+
+
+def test_nulls_and_slices_are_read_as_they_come(gate):
     texts = ["a robot", None, "", "none here", "é AI", "robotics"]
     expected = [True, False, False, False, True, False]
     for kind in (pa.string(), pa.large_string(), pa.string_view()):
         array = pa.array(texts, kind)
-        assert gate.candidates(array).tolist() == expected
-        assert gate.candidates(array[2:5]).tolist() == expected[2:5]
-        assert gate.candidates(array[6:]).tolist() == []
-        chunked = pa.chunked_array([array[:3], array[3:], array[:0]])
-        assert gate.candidates(chunked).tolist() == expected
-    assert gate.candidates(pa.chunked_array([], pa.string())).tolist() == []
-    assert gate.candidates(pa.array([None, None], pa.string())).tolist() == [False, False]
+        assert candidates(gate, array) == expected
+        assert candidates(gate, array[2:5]) == expected[2:5]
+        assert candidates(gate, array[6:]) == []
+    assert candidates(gate, pa.array([None, None], pa.string())) == [False, False]
+    assert gate.find(pa.array(texts)).of(4) == [(3, 5)]
 
 
 def test_a_match_never_straddles_two_documents(gate):
-    assert gate.candidates(pa.array(["ship", "a", "i", "rob", "ot"])).tolist() == [
-        True, False, False, False, False,
+    array = pa.array(["ship", "a", "i", "rob", "ot", "said", "ai", "ship", "s"])
+    assert candidates(gate, array) == [
+        True, False, False, False, False, False, True, True, False,
     ]  # fmt: skip
 
 
 def test_threads_may_share_a_gate(gate):
     text = pa.array(["a robot", "nothing"] * 200)
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: gate.candidates(text).sum(), range(16)))
+        results = list(pool.map(lambda _: len(gate.find(text).documents), range(16)))
     assert results == [200] * 16
 
 
@@ -105,11 +108,12 @@ def both():
 def test_both_engines_agree(texts):
     fast, slow = both()
     array = pa.array(texts, pa.string())
-    assert np.array_equal(fast.candidates(array), slow.candidates(array))
-    for text, candidate in zip(texts, fast.candidates(array).tolist(), strict=True):
+    found = fast.find(array)
+    for ours, theirs in zip(found, slow.find(array), strict=True):
+        assert np.array_equal(ours, theirs)
+    for place, text in enumerate(texts):
         spans = fast.matches(text.encode())
-        assert spans == slow.matches(text.encode())
-        assert bool(spans) == candidate
+        assert spans == found.of(place)
         assert spans == sorted(spans)
         assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
@@ -124,7 +128,7 @@ def test_the_shipped_lexicon_finds_minds_and_passes_over_pots():
         "Peel the onions and fry them in butter.",
         "The new printer came without a cable.",
     ]
-    assert gate.candidates(pa.array(texts)).tolist() == [True] * 4 + [False] * 2
+    assert candidates(gate, pa.array(texts)) == [True] * 4 + [False] * 2
 
 
 def test_recall_and_reach_on_real_text(shared):
@@ -132,9 +136,9 @@ def test_recall_and_reach_on_real_text(shared):
     lines = (shared / "labels/train.jsonl").read_text("utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
     positive = pa.array([row["text"] for row in rows if row["ai_agent"]])
-    assert gate.candidates(positive).mean() >= 0.98
+    assert np.mean(candidates(gate, positive)) >= 0.98
     table = pq.read_table(shared / "corpus/parquet/000_00000.parquet", columns=["text", "source"])
     plain = table.filter(
         pa.array([s in ("wikipedia-en-chunk", "imdb-reviews") for s in table["source"].to_pylist()])
     )
-    assert gate.candidates(plain["text"]).mean() <= 0.09
+    assert np.mean(candidates(gate, plain["text"].combine_chunks())) <= 0.09

@@ -5,7 +5,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrascope.classifiers.passages import LONGEST, REACH, UNCUT, char_offsets, slices, windows
+from narrascope.classifiers.passages import (
+    LONGEST,
+    REACH,
+    UNCUT,
+    char_offsets,
+    read_windows,
+    slices,
+    windows,
+)
 
 FILLER = "Nothing much happened in the village of stone that day. "
 
@@ -77,3 +85,21 @@ def test_windows_are_disjoint_ascending_short_and_cover_every_match(pieces):
     assert all(text[start:end] == text[start:end].strip() for start, end in spans)
     for start, end in matches:
         assert any(a < end and start < b for a, b in spans)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["robot ", FILLER, "\n\n", "é", "\U0001f916 ", "ü" * 700, FILLER * 40, "x" * 1300]
+        ),
+        max_size=40,
+    )
+)
+def test_windows_read_from_bytes_are_those_of_the_whole_text(pieces):
+    text = "".join(pieces)
+    data = text.encode()
+    in_text = [(i, i + 5) for i in range(len(text)) if text.startswith("robot", i)]
+    in_bytes = [(i, i + 5) for i in range(len(data)) if data.startswith(b"robot", i)]
+    read = read_windows(data, in_bytes)
+    assert [(start, end) for start, end, _ in read] == windows(text, in_text)
+    assert all(text[start:end] == passage for start, end, passage in read)
