@@ -1,11 +1,21 @@
-"""How fast a scan is beside bare reading of the same text, in one run on one core.
+"""How fast a scan is beside bare reading and datatrove's own steps, in one run on one core.
 
-    python benchmarks/scan.py [SOURCE] [--rounds 3] [--out benchmarks/scan.json]
+    python benchmarks/scan.py [--corpus ../shared/corpus/parquet] [--rounds 5] [--out scan.json]
 
-Two figures alternate: pyarrow reading of the text column by batches, which is the least that any
-scan must do, and `narrascope scan` complete, with start-up and everything written. SOURCE is a
-folder of Parquet with a `text` column; by default the shared corpus beside the checkout.
+Four figures alternate, on two corpora made of the shared Parquet shards: `web`, six sources in
+which AI is as rare as on the web, and `dense`, all of them.
+
+    bare     pyarrow reads the text column by batches: the least that any scan must do
+    scan     `narrascope scan` as a user runs it, start-up and everything written
+    filter   datatrove's ParquetReader and FastTextClassifierFilter, our screen on every document
+    no-op    datatrove's ParquetReader alone
+
+The corpora are repeated under other names until start-up is a small part of a scan; the peers read
+one copy, their models already loaded. Beside these: what each stage of a scan takes, time against
+corpus size and workers, and the formats.
 """
+
+# The peers are measured in this process, pinned to one core; scans are processes of their own.
 
 import argparse
 import json
@@ -17,68 +27,253 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from corpora import first_document, make_corpora, make_formats, repeated
+from datatrove.pipeline.filters import FastTextClassifierFilter
+from datatrove.pipeline.readers import JsonlReader, ParquetReader
+
+from narrascope.classifiers.meta import models_folder
+from narrascope.pipelines.formats import read_part
+from narrascope.pipelines.gated import GatedReader, ScanOptions
+from narrascope.pipelines.parts import Part, list_corpus, plan_parts
+from narrascope.pipelines.stages import Evidence, Screen, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
+COPIES = {"web": 64, "dense": 4}
+SIZES = (1, 4, 16)
 
-def read_bare(files: list[Path]) -> int:
-    """Read the text column by batches, and return the bytes of text."""
-    size = 0
-    for path in files:
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Return the wall-clock seconds that a call takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def read_bare(source: Path) -> None:
+    """Read the text column by batches."""
+    for path in sorted(source.glob("*.parquet")):
         for batch in pq.ParquetFile(path).iter_batches(columns=["text"], use_threads=False):
-            size += pc.sum(pc.binary_length(batch.column(0))).as_py() or 0
-    return size
+            pc.sum(pc.binary_length(batch.column(0)))
 
 
-def scan(source: Path, tags: Path) -> None:
-    """Run the command line as a user would."""
+def run_noop(source: Path) -> None:
+    """Read every document with datatrove."""
+    for _ in ParquetReader(str(source), doc_progress=False, file_progress=False).run():
+        pass
+
+
+def run_filter(fast_text: FastTextClassifierFilter, source: Path) -> None:
+    """Screen every document with datatrove."""
+    for _ in fast_text.run(ParquetReader(str(source)).run()):
+        pass
+
+
+def run_jsonl(source: Path) -> None:
+    """Read every document of JSON lines with datatrove."""
+    for _ in JsonlReader(str(source), compression="infer").run():
+        pass
+
+
+def scan(source: Path, *, workers: int = 1) -> float:
+    """Run the command line as a user would, and return its seconds."""
     command = shutil.which("narrascope", path=str(Path(sys.executable).parent)) or "narrascope"
-    arguments = [command, "scan", str(source), "--tags", str(tags)]
-    subprocess.run(arguments, check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as tags:
+        arguments = [command, "scan", str(source), "--tags", tags, "--workers", str(workers)]
+        return seconds_of(lambda: subprocess.run(arguments, check=True, capture_output=True))
+
+
+def alternate(
+    measures: dict[str, tuple[Callable[[], float], float]], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Measure each in turn, so often, and return medians and spread in MB/s.
+
+    Takes for each measure a call that returns seconds, and the megabytes that it reads.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, (measure, _) in measures.items():
+            seconds[name].append(measure())
+    return {
+        name: {
+            "mb_s": round(megabytes / statistics.median(seconds[name]), 1),
+            "slowest": round(megabytes / max(seconds[name]), 1),
+            "fastest": round(megabytes / min(seconds[name]), 1),
+        }
+        for name, (_, megabytes) in measures.items()
+    }
+
+
+def compare(folder: Path, name: str, megabytes: float, rounds: int) -> dict[str, Any]:
+    """Compare a scan with bare reading and datatrove on one corpus."""
+    one, many = repeated(folder, name, 1), repeated(folder, name, COPIES[name])
+    # datatrove keeps a model by its path and never looks at it again: hence a path of its own.
+    model = shutil.copy(models_folder(None) / "screen.bin", folder / f"{name}.bin")
+    fast_text = FastTextClassifierFilter(
+        str(model), keep_labels=[("ai_agent", 0.5)],
+        newline_replacement=" ", save_labels_in_metadata=False,
+    )  # fmt: skip
+    run_filter(fast_text, one)  # loads the model
+    startup = scan(first_document(folder, name))
+    found = alternate(
+        {
+            "bare": (lambda: seconds_of(lambda: read_bare(many)), megabytes * COPIES[name]),
+            "scan": (lambda: scan(many), megabytes * COPIES[name]),
+            "filter": (lambda: seconds_of(lambda: run_filter(fast_text, one)), megabytes),
+            "noop": (lambda: seconds_of(lambda: run_noop(one)), megabytes),
+        },
+        rounds,
+    )
+    speed = {key: value["mb_s"] for key, value in found.items()}
+    return {
+        "megabytes": round(megabytes, 1),
+        "copies": COPIES[name],
+        "startup_seconds": round(startup, 2),
+        "startup_share": round(startup * speed["scan"] / (megabytes * COPIES[name]), 3),
+        **found,
+        "scan_over_bare": round(speed["scan"] / speed["bare"], 3),
+        "scan_over_filter": round(speed["scan"] / speed["filter"], 2),
+        "scan_over_noop": round(speed["scan"] / speed["noop"], 2),
+    }
+
+
+def stages(folder: Path, name: str, megabytes: float) -> dict[str, float]:
+    """Return the milliseconds that each stage of a scan takes for a megabyte of corpus."""
+    options = ScanOptions(rate_gate=0.001, rate_screen=0.02)
+    cascade = options.cascade()
+    cascade.score("The robot said that it would not be switched off.")  # loads every stage
+    one = repeated(folder, name, 1)
+    parts = plan_parts(list_corpus(str(one)), "text")
+    found: dict[str, float] = {}
+
+    def timed(stage: str, run: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        result = run()
+        found[stage] = round((time.perf_counter() - began) * 1000 / megabytes, 3)
+        return result
+
+    timed("bare reading", lambda: read_bare(one))
+    timed("reading", lambda: [b.end_row for p in parts for b in read_part(p, options.columns)])
+    documents = timed("reading, gate, counts", lambda: list(GatedReader(parts, options).run()))
+    for stage in (Screen(options), Evidence(options), Verdict(options)):
+        documents = timed(stage.name.lower(), partial(list, stage.run(iter(documents))))
+    found["windows"] = sum(len(d.metadata.get("windows", ())) for d in documents)
+    return found
+
+
+def growth(folder: Path, megabytes: float, rounds: int) -> list[dict[str, float]]:
+    """Return a scan's seconds against the corpus's size and the workers."""
+    rows = []
+    for copies, workers in [(copies, 1) for copies in SIZES] + [(SIZES[-1], 2)]:
+        source = repeated(folder, "web", copies)
+        seconds = statistics.median(scan(source, workers=workers) for _ in range(rounds))
+        size = megabytes * copies
+        rows.append({"megabytes": round(size, 1), "workers": workers, "seconds": round(seconds, 2)})
+    return rows
+
+
+def formats(folder: Path, megabytes: float, rounds: int) -> dict[str, Any]:
+    """Compare reading and gating of each format, and datatrove's reading of JSON lines."""
+    options = ScanOptions(rate_gate=0.001, rate_screen=0.02)
+    options.cascade().gate  # noqa: B018  # compiles it
+    found = make_formats(folder)
+    measures: dict[str, tuple[Callable[[], float], float]] = {}
+    for name, source in found.items():
+        parts = plan_parts(list_corpus(str(source)), "text")
+        read = partial(_read_and_gate, parts, options)
+        measures[name] = (partial(seconds_of, read), megabytes)
+    lines = found["jsonl.gz"]
+    measures["datatrove jsonl.gz"] = (partial(seconds_of, lambda: run_jsonl(lines)), megabytes)
+    speeds = alternate(measures, rounds)
+    ratio = speeds["jsonl.gz"]["mb_s"] / speeds["datatrove jsonl.gz"]["mb_s"]
+    return {**speeds, "jsonl.gz_over_datatrove": round(ratio, 2)}
+
+
+def _read_and_gate(parts: list[Part], options: ScanOptions) -> None:
+    for _ in GatedReader(parts, options).run():
+        pass
+
+
+def table(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the table that the documentation quotes."""
+    yield "| corpus | bare | scan | filter | no-op | scan / bare | scan / filter | start-up |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name in ("web", "dense"):
+        found = result[name]
+        speeds = " | ".join(f"{found[k]['mb_s']:,}" for k in ("bare", "scan", "filter", "noop"))
+        yield (
+            f"| {name} | {speeds} | **{found['scan_over_bare']}** | "
+            f"**{found['scan_over_filter']}** | {found['startup_share']:.0%} |"
+        )
+    yield ""
+    yield "| milliseconds a megabyte | web | dense |"
+    yield "|---|---|---|"
+    for stage, value in result["web"]["stages"].items():
+        yield f"| {stage} | {value} | {result['dense']['stages'][stage]} |"
+    yield ""
+    yield "| format, read and gated | MB/s |"
+    yield "|---|---|"
+    for name, found in result["formats"].items():
+        if isinstance(found, dict):
+            yield f"| {name} | {found['mb_s']} |"
+    yield ""
+    yield "| megabytes of web | workers | seconds |"
+    yield "|---|---|---|"
+    for row in result["growth"]:
+        yield f"| {row['megabytes']:,} | {row['workers']} | {row['seconds']} |"
 
 
 def main() -> None:
-    """Measure, print a table, and write it down."""
+    """Measure, print the tables, and write them down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = ROOT.parent / "shared" / "corpus" / "parquet"
-    parser.add_argument("source", nargs="?", type=Path, default=default)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--corpus", type=Path, default=default)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "scan.json")
     arguments = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    files = sorted(arguments.source.rglob("*.parquet"))
-    size = read_bare(files)
-    bare, whole = [], []
-    for _ in range(arguments.rounds):
-        began = time.perf_counter()
-        read_bare(files)
-        bare.append(time.perf_counter() - began)
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            scan(arguments.source, Path(folder) / "tags")
-            whole.append(time.perf_counter() - began)
-    result = {
-        "megabytes": round(size / 1e6, 1),
-        "files": len(files),
-        "rounds": arguments.rounds,
-        "bare_mb_s": round(size / 1e6 / statistics.median(bare), 1),
-        "scan_mb_s": round(size / 1e6 / statistics.median(whole), 1),
-        "scan_over_bare": round(statistics.median(bare) / statistics.median(whole), 4),
+    cores = os.sched_getaffinity(0)
+    result: dict[str, Any] = {"rounds": arguments.rounds}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        sizes = make_corpora(arguments.corpus, folder)
+        os.sched_setaffinity(0, {min(cores)})
+        for name, megabytes in sizes.items():
+            result[name] = compare(folder, name, megabytes, arguments.rounds)
+            result[name]["stages"] = stages(folder, name, megabytes)
+        result["formats"] = formats(folder, sizes["web"], arguments.rounds)
+        os.sched_setaffinity(0, cores)
+        result["growth"] = growth(folder, sizes["web"], 3)
+    result |= {
+        "cores": len(cores),
+        "processor": processor(),
         "machine": platform.machine(),
         "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("datatrove", "pyarrow", "hyperscan")},
         "commit": subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"],
             cwd=ROOT, capture_output=True, text=True, check=False,
         ).stdout.strip(),
     }  # fmt: skip
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    for name, value in result.items():
-        print(f"{name:16} {value}")
+    print("\n".join(table(result)))
+
+
+def processor() -> str:
+    """Return the processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from ..errors import ModelError
 from .attachment import FEATURES
 from .evidence import PassageEvidence
 from .terms import PIECES, ListedTerms, PieceTerms, Terms, WordTerms, count
+from .tokens import even_quotes
 
 FEW = 200
 
@@ -177,4 +178,6 @@ class Representation:
 def _taken(
     name: str, passages: Sequence[str], evidence: Sequence[PassageEvidence]
 ) -> Sequence[Any]:
-    return [item.nearby for item in evidence] if name == "nearby" else passages
+    if name == "nearby":
+        return [item.nearby for item in evidence]
+    return [even_quotes(passage) for passage in passages]

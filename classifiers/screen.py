@@ -9,14 +9,15 @@ import numpy as np
 
 from ..errors import ModelError
 from ..labels.taxonomy import LABELS
+from .tokens import even_quotes
 
 FILE = "screen.bin"
 PREFIX = "__label__"
 
 
 def even(text: str) -> str:
-    """Return a text as fastText is to read it: lower-case, on one line, single blanks."""
-    return " ".join(text.lower().split())
+    """Return a text as fastText is to read it: lower-case, straight quotes, single blanks."""
+    return " ".join(even_quotes(text).lower().split())
 
 
 class Screen:

@@ -25,7 +25,14 @@ TITLES = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "no
 
 ENDS = frozenset(".!?…")
 
-_ONE_FOR_ONE = str.maketrans({"\n": " ", "\t": " ", "\r": " ", "’": "'", "\u00a0": " "})
+_QUOTES = {"‘": "'", "’": "'", "“": '"', "”": '"'}
+_EVEN = str.maketrans(_QUOTES)
+_ONE_FOR_ONE = str.maketrans({**_QUOTES, "\n": " ", "\t": " ", "\r": " ", "\u00a0": " "})
+
+
+def even_quotes(text: str) -> str:
+    """Return a text with straight quotes for curly ones, one for one; only typesetters differ."""
+    return text if text.isascii() else text.translate(_EVEN)
 
 
 @dataclass(frozen=True, slots=True)

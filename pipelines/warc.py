@@ -1,7 +1,6 @@
 """WARC and WET: response, resource and conversion records with a text payload."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import trafilatura
 from warcio.archiveiterator import ArchiveIterator
@@ -14,6 +13,12 @@ from .parts import Part
 
 _DOCUMENTS = {"response", "resource", "conversion"}
 _HTML = ("text/html", "application/xhtml+xml")
+_HEADERS = {
+    "doc_id": "WARC-Record-ID",
+    "url": "WARC-Target-URI",
+    "date": "WARC-Date",
+    "language": "WARC-Identified-Content-Language",
+}
 
 
 def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
@@ -26,7 +31,7 @@ def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
     Raises:
         SourceError: the file holds no WARC record.
     """
-    builder = BatchBuilder()
+    builder = BatchBuilder(_HEADERS)
     with open_unpacked(part.shard.path) as stream:
         for record in ArchiveIterator(stream):
             kind = _content_type(record)
@@ -36,7 +41,7 @@ def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
             payload = record.content_stream().read()
             text, clean = _decode(payload, record)
             builder.invalid_utf8 += not clean
-            builder.add(text, bytes=len(payload), html=kind in _HTML, **_headers(record))
+            builder.add(text, _headers(record), len(payload), kind in _HTML)
             if builder.is_full:
                 yield builder.take()
     if builder.next_row == 0:
@@ -57,14 +62,9 @@ def _content_type(record: ArcWarcRecord) -> str:
     return (value or "").split(";")[0].strip().lower()
 
 
-def _headers(record: ArcWarcRecord) -> dict[str, Any]:
-    get = record.rec_headers.get_header
-    return {
-        "doc_id": get("WARC-Record-ID"),
-        "url": get("WARC-Target-URI"),
-        "date": get("WARC-Date"),
-        "language": (get("WARC-Identified-Content-Language") or "").split(",")[0] or None,
-    }
+def _headers(record: ArcWarcRecord) -> list[str | None]:
+    values = [record.rec_headers.get_header(header) for header in _HEADERS.values()]
+    return [*values[:-1], (values[-1] or "").split(",")[0] or None]
 
 
 def _decode(payload: bytes, record: ArcWarcRecord) -> tuple[bytes, bool]:
