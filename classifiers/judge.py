@@ -13,14 +13,15 @@ import numpy as np
 from ..errors import ModelError
 from .heads import HEADS
 from .meta import JUDGE_MODEL, JUDGE_TOKENIZER
+from .tokens import even_quotes
 
 TOKENS = 320
 """Word pieces of a passage that are read; what is longer is cut."""
 
 
 def even(text: str) -> str:
-    """Return a text as the judge is to read it: on one line, single blanks."""
-    return " ".join(text.split())
+    """Return a text as the judge is to read it: straight quotes, on one line, single blanks."""
+    return " ".join(even_quotes(text).split())
 
 
 class Judge:
