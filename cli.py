@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from . import __version__, terminal
+from .cli_audit import audits
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
 from .cli_models import Seed, evaluate, teach, train
 from .errors import NarrascopeError, SettingsError, one_line
@@ -20,6 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(manifests, name="manifest")
+app.add_typer(audits, name="audit")
 for verb in (reweigh, train, teach, evaluate):
     app.command()(verb)
 
@@ -105,6 +107,12 @@ def stats(
     ] = None,
     unit: Annotated[str, typer.Option(help="documents, bytes or tokens.")] = "documents",
     estimator: Annotated[str, typer.Option(help="flagged, expected or audited.")] = "flagged",
+    distinct: Annotated[
+        bool, typer.Option("--distinct", help="Count each text once, as far as copies are known.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Groups of each label at most; all by default.")
+    ] = None,
     format: Format = TableFormat.table,
 ) -> None:
     """Print which share of the corpus carries each label."""
@@ -112,12 +120,43 @@ def stats(
     from .store.folder import TagFolder
     from .store.prevalence import prevalence
 
-    with open_catalogue(TagFolder(tags)) as catalogue:
+    folder = TagFolder(tags)
+    with open_catalogue(folder) as catalogue:
         rows = prevalence(
             catalogue, label=label, by=by, unit=unit, estimator=estimator,
-            thresholds=current_thresholds(),
+            thresholds=current_thresholds(), distinct=distinct, limit=limit, folder=folder,
         )  # fmt: skip
     terminal.print_prevalence(rows, format)
+
+
+@app.command()
+def drift(
+    tags: Tags,
+    against: Annotated[
+        str | None, typer.Option(help="Tag folder of an earlier scan; else months are compared.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="source, domain or month.")] = "source",
+    label: Annotated[str | None, typer.Option(help="One label; all by default.")] = None,
+    unit: Annotated[str, typer.Option(help="documents, bytes or tokens.")] = "documents",
+    estimator: Annotated[str, typer.Option(help="flagged or expected.")] = "flagged",
+    before: Annotated[
+        str | None, typer.Option(help="Earlier months, as 2024-01 or 2024-01..2024-06.")
+    ] = None,
+    after: Annotated[str | None, typer.Option(help="Later months.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Groups of each label at most.")] = 20,
+    format: Format = TableFormat.table,
+) -> None:
+    """Print how shares differ between months or scans, the biggest movers first."""
+    from .store.catalogue import open_catalogue
+    from .store.drift import drift as run
+    from .store.folder import TagFolder
+
+    earlier = None if against is None else open_catalogue(TagFolder(against))
+    rows = run(
+        open_catalogue(TagFolder(tags)), against=earlier, by=by, label=label, unit=unit,
+        estimator=estimator, before=before, after=after, top=top, thresholds=current_thresholds(),
+    )  # fmt: skip
+    terminal.print_drift(rows, format)
 
 
 @app.command()

@@ -22,6 +22,16 @@ class TableFormat(StrEnum):
     csv = "csv"
 
 
+class Breakdown(StrEnum):
+    """What a plan is broken down by, besides buckets."""
+
+    label = "label"
+    genre = "genre"
+    source = "source"
+    month = "month"
+    domain = "domain"
+
+
 class Mode(StrEnum):
     """What reweighing writes."""
 
@@ -45,17 +55,21 @@ Format = Annotated[TableFormat, typer.Option("--format", help="How to print.")]
 def manifest_plan(
     policy: Annotated[Path, typer.Argument(help="Policy in YAML.")],
     tags: Tags,
+    by: Annotated[
+        list[Breakdown] | None, typer.Option(help="Break down by this; repeat it. All by default.")
+    ] = None,
     format: Format = TableFormat.table,
 ) -> None:
-    """Show what a policy would change; nothing is written."""
+    """Show what a policy would change and what it would also touch; nothing is written."""
     from .manifests.plan import plan
     from .manifests.policy import load_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 
     catalogue = open_catalogue(TagFolder(tags))
+    wanted = [name.value for name in by or Breakdown]
     terminal.print_plan(
-        plan(catalogue, load_policy(policy), thresholds=current_thresholds()), format
+        plan(catalogue, load_policy(policy), thresholds=current_thresholds(), by=wanted), format
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address that `serve` binds")
     port: int = Field(default=8080, ge=0, le=65535, description="port that `serve` binds")
+    endpoint_key: SecretStr | None = Field(
+        default=None, description="bearer token that `audit label` sends to its endpoint"
+    )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",

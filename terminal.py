@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ _SHOWN = 15
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, of: str = "parts") -> Iterator[Callable[[int, int], None]]:
     """Show how many parts are done: a bar on a terminal, a line at each tenth elsewhere."""
     if not _err.is_terminal:
         told = -1
@@ -37,7 +38,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
             nonlocal told
             if (tenth := 10 * done // max(total, 1)) > told:
                 told = tenth
-                print(f"{what}: {done} of {total} parts", file=sys.stderr, flush=True)
+                print(f"{what}: {done} of {total} {of}", file=sys.stderr, flush=True)
 
         yield tell
         return
@@ -100,7 +101,8 @@ def _draw_prevalence(rows: Sequence[Row]) -> None:
         table.add_column(name)
     table.add_column("share", justify="right")
     table.add_column("", min_width=20)
-    for name in ("numerator", "denominator"):
+    audited = any(row["n_audited"] for row in rows)
+    for name in (*(("low", "high", "audited") if audited else ()), "numerator", "denominator"):
         table.add_column(name, justify="right")
     largest = max((row["share"] or 0 for row in rows), default=0) or 1
     for row in rows:
@@ -108,11 +110,16 @@ def _draw_prevalence(rows: Sequence[Row]) -> None:
         share = row["share"]
         table.add_row(
             row["label"], *group, percent(share), "█" * round(20 * (share or 0) / largest),
+            *(_interval(row) if audited else ()),
             f"{row['numerator']:,.10g}", f"{row['denominator']:,}",
         )  # fmt: skip
     _out.print(table)
     for note in _shared_notes(rows):
         _out.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
+def _interval(row: Row) -> tuple[str, str, str]:
+    return percent(row["low"]), percent(row["high"]), f"{row['n_audited']:,}"
 
 
 def _shared_notes(rows: Sequence[Row]) -> list[str]:
@@ -126,6 +133,31 @@ def _shared_notes(rows: Sequence[Row]) -> list[str]:
     return [*sorted(everywhere), *apart]
 
 
+def print_drift(rows: Sequence[Row], format: str) -> None:
+    """Print how shares differ, the biggest movers of each label first."""
+    print_rows(rows, format, _draw_drift)
+
+
+def _draw_drift(rows: Sequence[Row]) -> None:
+    first = rows[0]
+    table = _table(
+        f"{first['estimator']}, share of {first['unit']} by {first['by']}; in percentage points: "
+        "what each group adds to the difference"
+    )
+    for name in ("label", first["by"]):
+        table.add_column(name)
+    for name in ("before", "after", "adds", "within", "mix"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        moves = (f"{100 * row[name]:+.4f}" for name in ("contribution", "within", "mix"))
+        group = "(none)" if row["group"] is None else str(row["group"])
+        shares = (percent(row[f"share_{when}"]) for when in ("before", "after"))
+        table.add_row(row["label"], group, *shares, *moves)
+    _out.print(table)
+    for note in _shared_notes(rows):
+        _out.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
 def print_table(title: str, rows: Sequence[Row], format: str) -> None:
     """Print any rows; as a table, with their keys as its head."""
     print_rows(rows, format, lambda rows: _draw(title, rows))
@@ -134,7 +166,7 @@ def print_table(title: str, rows: Sequence[Row], format: str) -> None:
 def print_plan(plan: Any, format: str, *, by: Sequence[str] | None = None) -> None:
     """Print a plan: what each bucket gets, then before and after of each group.
 
-    A table shows the groups whose share changes most, and only the breakdowns named in `by`.
+    A table shows the groups that change most, and only the breakdowns named in `by`.
     """
 
     def draw(rows: Sequence[Row]) -> None:
@@ -147,34 +179,33 @@ def print_plan(plan: Any, format: str, *, by: Sequence[str] | None = None) -> No
         say([f"plan: {', '.join(sizes)}"])
         for name in dict.fromkeys(row["by"] for row in rows[1:]):
             if by is None or name in by:
-                _draw_plan(name, [row for row in rows if row["by"] == name])
+                _draw_plan(name, [row for row in rows if row["by"] == name], unit)
         say(f"  {note}" for note in plan.notes)
 
     print_rows(plan.rows(), format, draw)
 
 
-def _draw_plan(by: str, rows: Sequence[Row]) -> None:
-    def change(row: Row) -> float:
-        return abs((row["share_after"] or 0) - (row["share_before"] or 0))
-
-    shown = list(rows)
-    if by not in ("bucket", "label"):
-        shown = sorted(rows, key=change, reverse=True)[:_SHOWN]
-    more = "" if len(shown) == len(rows) else f", the {_SHOWN} of {len(rows)} that change most"
-    table = _table(f"by {by}{more}")
+def _draw_plan(by: str, rows: Sequence[Row], unit: str) -> None:
+    shown = rows if by in ("bucket", "label") else rows[:_SHOWN]
+    left = "" if len(shown) == len(rows) else f", the {_SHOWN} of {len(rows)} that change most"
+    table = _table(f"by {by}{left}; touched: in named buckets whose weight is not 1")
     table.add_column(by)
     weighed = by == "bucket"
-    for name in (*(["weight"] if weighed else []), "documents", "→", "share", "→"):
+    heads = ("documents", "→", f"{unit} ±", "share", "→", "touched", "unlabelled")
+    for name in (*(["weight"] if weighed else []), *heads):
         table.add_column(name, justify="right")
     for row in shown:
         if not row["documents_before"] and not row["documents_after"]:
             continue
         name = "(none)" if row["group"] is None else str(row["group"])
+        change = row["relative_change"]
         table.add_row(
             f"{name} ({row['stance']})" if row["stance"] else name,
             *([f"{row['weight']:.4g}"] if weighed else []),
             f"{row['documents_before']:,.0f}", f"{row['documents_after']:,.0f}",
+            "–" if change is None else f"{100 * change:+.1f} %",
             percent(row["share_before"]), percent(row["share_after"]),
+            f"{row['documents_touched']:,.0f}", f"{row['documents_unlabelled']:,.0f}",
         )  # fmt: skip
     _out.print(table)
 
@@ -198,6 +229,68 @@ def print_reweighed(record: Any) -> None:
     ):
         if names:
             say([f"note: {len(names)} shards are {what}: {', '.join(names[:5])}"])
+
+
+def print_drawn(audit: Any, files: Sequence[Path], notes: Sequence[str]) -> None:
+    """Say what an audit drew, stratum by stratum, and how it is read."""
+    design = audit.design
+    keys = ("name", "documents", "drawable", "drawn")
+    rows = [{key: getattr(stratum, key) for key in keys} for stratum in design.strata]
+    score = design.label or "the highest portrayal"
+    _draw(f"audit {design.name}, strata by the score of {score}", rows)
+    readings = Counter(audit.sample["reading"].to_pylist())
+    for reading, meaning in _READINGS.items():
+        if count := readings[reading]:
+            say([f"  {count:,} documents are read {meaning}"])
+    say(f"note: {note}" for note in notes)
+    say([f"{audit.items.num_rows:,} items to read are in {', '.join(map(str, files))}"])
+
+
+_READINGS = {
+    "whole": "whole",
+    "two-stage": "in two stages: what the scan kept of them, and pieces drawn from the rest",
+    "beginning": "by pieces of their first 20,000 characters, which is all that the tags keep",
+    "windows": "only as far as the tags keep them; what else they say does not count",
+}
+
+
+def print_import(report: Any) -> None:
+    """Say what an import brought, with a line for each record that could not be kept."""
+    for line in report.bad:
+        print(line, file=sys.stderr)
+    for name, count in report.kept.items():
+        say([f"{count:,} labels kept in audit {name}"])
+    if report.known:
+        say([f"{report.known:,} labels were imported before"])
+    if report.empty:
+        say([f"{report.empty:,} records have no answer yet"])
+    say(f"note: {note}" for note in report.notes)
+
+
+_SECTIONS = {
+    "estimate": "", "threshold": "default thresholds on this corpus",
+    "recalibration": "sum of probabilities, recalibrated by the audit",
+    "reliability": "reliability: what a probability promises, and what readers found",
+    "labels": "documents more to read", "agreement": "agreement of readers",
+    "open": "open: for the adjudicator",
+}  # fmt: skip
+
+
+def print_report(rows: Sequence[Row], format: str) -> None:
+    """Print an audit's report, a table a section."""
+
+    def draw(rows: Sequence[Row]) -> None:
+        for section, title in _SECTIONS.items():
+            own = [{k: v for k, v in r.items() if k != "section"} for r in rows
+                   if r["section"] == section]  # fmt: skip
+            if section == "estimate":
+                _draw_prevalence(own)
+            elif own:
+                _draw(title, [{k: v for k, v in r.items() if k != "note"} for r in own])
+                say(f"  {note}" for note in dict.fromkeys(r.get("note") for r in own) if note)
+        say(f"note: {row['note']}" for row in rows if row["section"] == "note")
+
+    print_rows(rows, format, draw)
 
 
 def print_documents(title: str, documents: Sequence[Row]) -> None:
@@ -267,6 +360,9 @@ def _keys(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
 
 
+_SHARES = ("low", "high", "agreed")
+
+
 def _draw(title: str, rows: Sequence[Row]) -> None:
     table = _table(title)
     keys = _keys(rows)
@@ -275,7 +371,9 @@ def _draw(title: str, rows: Sequence[Row]) -> None:
         table.add_column(key, justify="right" if numeric else "left")
     for row in rows:
         values = ((key, row.get(key)) for key in keys)
-        table.add_row(*(percent(v) if "share" in key else _cell(v) for key, v in values))
+        table.add_row(
+            *(percent(v) if key in _SHARES or "share" in key else _cell(v) for key, v in values)
+        )
     _out.print(table)
 
 

@@ -9,7 +9,7 @@ from fastapi import Depends, FastAPI
 from .. import __version__
 from ..store.catalogue import catalogue_folder
 from ..store.folder import TagFolder
-from . import corpus, documents, manifests, operations, pages, prevalence, problems, score
+from . import audits, corpus, documents, manifests, operations, pages, prevalence, problems, score
 from .metrics import Metrics
 from .middleware import RequestContext
 from .parameters import no_unknown_parameters
@@ -75,7 +75,7 @@ def create_app(
     )
     app.add_middleware(RequestContext, metrics=metrics, hosts=hosts)
     problems.install(app)
-    for topic in (prevalence, documents, corpus, score, manifests, operations):
+    for topic in (prevalence, documents, corpus, score, manifests, audits, operations):
         app.include_router(topic.router, dependencies=[Depends(no_unknown_parameters)])
     pages.mount(app)
     return app

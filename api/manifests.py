@@ -4,7 +4,7 @@ import re
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import uuid4
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -14,7 +14,8 @@ from ..errors import ManifestError
 from ..manifests.build import build_manifest
 from ..manifests.export import EXPORTERS, export
 from ..manifests.manifest import Manifest, load_manifest
-from ..manifests.plan import Plan, plan
+from ..manifests.plan import plan
+from ..manifests.planned import By, Plan
 from ..manifests.policy import Policy, check_policy, load_policy
 from .problems import Problem
 from .service import Cursor, Service, ServiceOf
@@ -89,8 +90,8 @@ class Exported(BaseModel):
 
 @router.post("/plans")
 def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan:
-    """Return what a policy would do to the corpus; nothing is written."""
-    return plan(cursor_over, body.read(), thresholds=service.thresholds)
+    """Return what a policy would do to the corpus and what it would also touch; writes nothing."""
+    return plan(cursor_over, body.read(), thresholds=service.thresholds, by=get_args(By))
 
 
 @router.post(

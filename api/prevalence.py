@@ -1,6 +1,5 @@
 """`GET /v1/prevalence`: how much of the corpus carries each label, and where."""
 
-from collections import defaultdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -23,7 +22,11 @@ def get_prevalence(
     by: Annotated[By | None, Query(description="group by this; without it, the whole")] = None,
     unit: Annotated[Unit, Query(description="what is counted")] = "documents",
     estimator: Annotated[
-        Estimator, Query(description="`flagged`: a census; `expected`: a sum of probabilities")
+        Estimator,
+        Query(
+            description="`flagged`: a census; `expected`: a sum of probabilities; `audited`: from "
+            "documents that were read, with intervals"
+        ),
     ] = "flagged",
     where: Annotated[
         str | None,
@@ -40,13 +43,10 @@ def get_prevalence(
     tests = [f"{k} = {_quoted(value)}" for k, value in equal.items() if value is not None]
     tests += [f"({parse_where(where)})"] if where else []
     rows, version = service.shares(
-        label=label, by=by, unit=unit, estimator=estimator, where=" and ".join(tests) or None
-    )
-    by_label: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_label[row["label"]].append(row)
-    kept = [row for rows_of_label in by_label.values() for row in rows_of_label[:limit]]
-    return {"rows": kept, "left_out": len(rows) - len(kept), "catalogue": version}
+        label=label, by=by, unit=unit, estimator=estimator, where=" and ".join(tests) or None,
+        limit=limit,
+    )  # fmt: skip
+    return {"rows": rows, "left_out": rows.left_out, "catalogue": version}
 
 
 def _quoted(value: str) -> str:

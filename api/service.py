@@ -10,7 +10,7 @@ import duckdb
 from fastapi import Depends, Request
 
 from ..store.folder import TagFolder
-from ..store.prevalence import prevalence
+from ..store.prevalence import Shares, prevalence
 from ..store.where import parse_where
 from .metrics import Metrics
 from .reader import CatalogueReader
@@ -42,25 +42,28 @@ class Service:
     metrics: Metrics
     building: threading.Lock = field(default_factory=threading.Lock)
     _scoring: threading.Lock = field(default_factory=threading.Lock)
-    _shares: dict[tuple, list[dict[str, Any]]] = field(default_factory=dict)
+    _shares: dict[tuple, Shares] = field(default_factory=dict)
 
     def shares(
-        self, *, label: str | None, by: str | None, unit: str, estimator: str, where: str | None
-    ) -> tuple[list[dict[str, Any]], str]:
-        """Return the rows of `prevalence`, remembered, and the version of the catalogue read.
+        self, *, label: str | None, by: str | None, unit: str, estimator: str, where: str | None,
+        limit: int,
+    ) -> tuple[Shares, str]:  # fmt: skip
+        """Return the rows of `prevalence`, and the version of the catalogue read.
+
+        Rows are remembered, but for audited ones: labels may come in at any time.
 
         Raises:
             PolicyError: the condition cannot be read.
-            SettingsError: the estimator needs audits.
-            TagsError: the unit is tokens and the corpus has none.
+            TagsError: the unit is tokens and the corpus has none, or there is no labelled audit.
         """
         cursor, version = self.reader.cursor()
-        asked = (version, label, by, unit, estimator, where)
-        rows = self._shares.get(asked)
+        asked = (version, label, by, unit, estimator, where, limit)
+        rows = self._shares.get(asked) if estimator != "audited" else None
         if rows is None:
             rows = prevalence(
                 cursor, label=label, by=by, unit=unit, estimator=estimator,
                 where=parse_where(where) if where else None, thresholds=self.thresholds,
+                limit=limit, folder=self.folder,
             )  # fmt: skip
             if len(self._shares) >= _KEPT_SHARES:
                 self._shares.clear()

@@ -51,25 +51,50 @@ class Census:
         """Return the size of every bucket over the whole corpus."""
         return self._sizes(()).get((), np.zeros((len(self._names), 3)))
 
-    def by(self, column: str) -> dict[str | None, np.ndarray]:
+    def by(
+        self, column: str, *, among: Sequence[str | None] | None = None
+    ) -> dict[str | None, np.ndarray]:
         """Return the size of every bucket by the values of `source`, `domain`, `month` or
-        `language`.
+        `language`, or of those among some values.
 
         A value without control rows is divided as the whole corpus is.
         """
         if column not in GROUP_COLUMNS:
             raise ValueError(f"{column!r} is not counted for every document")
-        return {group[0]: sizes for group, sizes in self._sizes((column,)).items()}  # type: ignore[misc]
+        found = self._sizes((column,), among)
+        return {group[0]: sizes for group, sizes in found.items()}  # type: ignore[misc]
 
-    def _sizes(self, by: Sequence[str]) -> dict[Group, np.ndarray]:
+    def most_changed(
+        self, column: str, weights: np.ndarray, unit: str, limit: int
+    ) -> tuple[list[str | None], int]:
+        """Return the values whose size the buckets' weights change most, and how many there are.
+
+        Documents of which the control sample decides are ranked by where they fall otherwise.
+        """
+        cells, bound = self._cells((column,))
+        rows = self._query(
+            f"""WITH cells AS ({cells}), changed AS (
+                SELECT {column} AS name, sum({unit[0]} * list_extract(?::DOUBLE[], bucket + 1)) AS c
+                FROM cells GROUP BY 1)
+            SELECT name, count(*) OVER () FROM changed
+            ORDER BY abs(c) DESC, name NULLS LAST LIMIT ?""",  # noqa: S608
+            [*bound, (weights - 1).tolist(), limit],
+        )
+        return [name for name, _ in rows], rows[0][1] if rows else 0
+
+    def _sizes(
+        self, by: Sequence[str], among: Sequence[str | None] | None = None
+    ) -> dict[Group, np.ndarray]:
         control = self._control(())
         by_group = self._control(by)
         return {
             group: exact + self._divide(left, by_group.get(group), control)
-            for group, (exact, left) in self.decided(by).items()
+            for group, (exact, left) in self.decided(by, among).items()
         }
 
-    def decided(self, by: Sequence[str]) -> dict[Group, tuple[np.ndarray, np.ndarray]]:
+    def decided(
+        self, by: Sequence[str], among: Sequence[str | None] | None = None
+    ) -> dict[Group, tuple[np.ndarray, np.ndarray]]:
         """Return by group the buckets' exact sizes, and what is left to divide.
 
         What is left stands in the row of the bucket in which it falls unless a bucket that reads
@@ -77,22 +102,22 @@ class Census:
 
         Args:
             by: columns that both tag rows and domain counts have, such as `shard, first_row`.
+            among: only groups with one of these values in the first column.
 
         Raises:
             TagsError: the tag rows hold more than the scan's counts.
         """
         columns = "".join(f'"{column}", ' for column in by)
-        tagged, tagged_bound = first_match(self._buckets)
-        fallback, bound = first_match(self._buckets, untagged=True, without=self._sized)
+        cells, bound = self._cells(by)
+        kept = "true"
+        if among is not None:
+            kept = f'"{by[0]}" IN (SELECT unnest(?::VARCHAR[])) OR ("{by[0]}" IS NULL AND ?)'
+            bound = [*bound, [value for value in among if value is not None], None in among]
         rows = self._query(
-            f"""WITH cells AS (
-                SELECT {columns} false AS tagged, {fallback} AS bucket, documents AS d, bytes AS b,
-                    tokens AS t FROM domains
-                UNION ALL SELECT {columns} false, {fallback}, -1, -bytes, -tokens FROM documents
-                UNION ALL SELECT {columns} true, {tagged}, 1, bytes, tokens FROM documents)
+            f"""WITH cells AS ({cells})
             SELECT {columns} tagged, bucket, sum(d), sum(b), coalesce(sum(t), 0) FROM cells
-            GROUP BY ALL ORDER BY ALL""",  # noqa: S608 (identifiers from fixed lists)
-            [*bound, *bound, *tagged_bound],
+            WHERE {kept} GROUP BY ALL ORDER BY ALL""",  # noqa: S608 (identifiers from fixed lists)
+            bound,
         )
         groups: dict[Group, tuple[np.ndarray, np.ndarray]] = {}
         for *group, is_tagged, bucket, documents, size, tokens in rows:
@@ -107,6 +132,17 @@ class Census:
             target = left if is_open and not is_tagged else exact
             target[bucket] += (documents, size, tokens if self.has_tokens else np.nan)
         return groups
+
+    def _cells(self, by: Sequence[str]) -> tuple[str, list]:
+        """Return the SQL of what falls in which bucket, by tag row and by the scan's counts."""
+        columns = "".join(f'"{column}", ' for column in by)
+        tagged, tagged_bound = first_match(self._buckets)
+        fallback, bound = first_match(self._buckets, untagged=True, without=self._sized)
+        cells = f"""SELECT {columns} false AS tagged, {fallback} AS bucket, documents AS d,
+                bytes AS b, tokens AS t FROM domains
+            UNION ALL SELECT {columns} false, {fallback}, -1, -bytes, -tokens FROM documents
+            UNION ALL SELECT {columns} true, {tagged}, 1, bytes, tokens FROM documents"""  # noqa: S608
+        return cells, [*bound, *bound, *tagged_bound]
 
     def _control(self, by: Sequence[str]) -> dict[Group, np.ndarray]:
         """Return by group what the control rows stand for: an array (otherwise in, in, size)."""

@@ -3,19 +3,20 @@
 It is computed from the catalogue, never from a draw: sizes after are expected sizes.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping
 
 import duckdb
 import numpy as np
 
 from ..errors import PolicyError
-from ..labels.taxonomy import LABELS, PORTRAYALS
+from ..labels.taxonomy import LABELS
 from ..store.prevalence import DEFAULT_THRESHOLD
-from .assign import first_match
 from .census import Census
-from .planned import By, Plan, PlannedBucket, PlannedGroup, Size
+from .collateral import BREAKDOWNS, Collateral, size_of
+from .planned import Plan, PlannedBucket
 from .policy import UNITS, Policy
+
+_KEPT = ("label", "genre", "source", "month")
 
 
 def plan(
@@ -23,6 +24,7 @@ def plan(
     policy: Policy,
     *,
     thresholds: Mapping[str, float] | None = None,
+    by: Collection[str] = _KEPT,
 ) -> Plan:
     """Return what a policy would do to the corpus that a catalogue describes.
 
@@ -31,6 +33,7 @@ def plan(
         policy: the policy.
         thresholds: by label, the probability from which a document is counted as flagged;
             buckets follow their own conditions.
+        by: what to break it down by besides buckets; of domains, those that change most.
 
     Raises:
         PolicyError: the policy counts tokens and the corpus has none; its named buckets outgrow
@@ -50,18 +53,17 @@ def plan(
     if not census.has_tokens:
         notes.append("tokens are not known for every document, so none are shown")
     limits = {label: (thresholds or {}).get(label, DEFAULT_THRESHOLD) for label in LABELS}
-    groups = _by_label(connection, policy, weights, limits, has_tokens=census.has_tokens)
-    groups += _by_genre(connection, policy, weights, has_tokens=census.has_tokens)
-    for by in ("source", "month"):
-        groups += [
-            _group(by, value, sizes, weights, estimated=census.estimated_from is not None)
-            for value, sizes in census.by(by).items()
-        ]
+    report = Collateral(connection, policy, census, weights, limits)
+    groups = report.labels() if "label" in by else []
+    for breakdown in BREAKDOWNS:
+        if breakdown in by:
+            groups += report.groups(breakdown, notes)
+    unlabelled = before - report.labelled()
     return Plan(
         unit=policy.unit,
         thresholds=limits,
-        before=_size(before.sum(axis=0)),
-        after=_size(weights @ before),
+        before=size_of(before.sum(axis=0)),
+        after=size_of(weights @ before),
         buckets=tuple(
             PlannedBucket(
                 name=name,
@@ -69,8 +71,9 @@ def plan(
                 action=policy.buckets[i].action if i < len(policy.buckets) else "weigh",
                 weight=float(weights[i]),
                 estimated=census.estimated(i),
-                before=_size(before[i]),
-                after=_size(weights[i] * before[i]),
+                before=size_of(before[i]),
+                after=size_of(weights[i] * before[i]),
+                unlabelled=size_of(unlabelled[i]),
             )
             for i, name in enumerate(policy.names)
         ),
@@ -105,61 +108,3 @@ def _solve(policy: Policy, sizes: np.ndarray) -> tuple[np.ndarray, list[str]]:
         )
         notes.append(f"the corpus shrinks by {1 - after / total:.4%} of its {policy.unit}: {why}")
     return np.append(named, weight), notes
-
-
-def _by_label(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, weights: np.ndarray,
-    thresholds: Mapping[str, float], *, has_tokens: bool,
-) -> list[PlannedGroup]:  # fmt: skip
-    groups = []
-    for label in LABELS:
-        refuted = f"{label}_stance IS NOT DISTINCT FROM 'refuted'"
-        apart = refuted if label in PORTRAYALS else "false"
-        sizes = _tagged(connection, policy, apart, f"{label} >= ?", [thresholds[label]])
-        for value in (False, True) if label in PORTRAYALS else (False,):
-            counts = sizes.get(value, np.zeros((len(weights), 3)))
-            counts[:, 2] = counts[:, 2] if has_tokens else np.nan
-            stance = "refuted" if value else None
-            groups.append(_group("label", label, counts, weights, stance=stance))
-    return groups
-
-
-def _by_genre(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, weights: np.ndarray, *, has_tokens: bool
-) -> list[PlannedGroup]:
-    groups = []
-    for genre, counts in _tagged(connection, policy, "genre", "genre IS NOT NULL", []).items():
-        counts[:, 2] = counts[:, 2] if has_tokens else np.nan
-        groups.append(_group("genre", str(genre), counts, weights))
-    return groups
-
-
-def _tagged(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, group: str, where: str, bound: list
-) -> dict[str | bool, np.ndarray]:
-    """Return by group the buckets' sizes among the documents with a tag row."""
-    rule, rule_bound = first_match(policy.buckets)
-    rows = connection.execute(
-        f"""SELECT {group} AS g, {rule} AS bucket, count(*), sum(bytes), coalesce(sum(tokens), 0)
-        FROM documents WHERE {where} GROUP BY ALL ORDER BY ALL""",  # noqa: S608
-        [*rule_bound, *bound],
-    ).fetchall()
-    groups: dict[str | bool, np.ndarray] = {}
-    for value, bucket, *sizes in rows:
-        groups.setdefault(value, np.zeros((len(policy.names), 3)))[bucket] = sizes
-    return groups
-
-
-def _group(
-    by: By, group: str | None, sizes: np.ndarray, weights: np.ndarray, *,
-    stance: Literal["refuted"] | None = None, estimated: bool = False,
-) -> PlannedGroup:  # fmt: skip
-    return PlannedGroup(
-        by=by, group=group, stance=stance, estimated=estimated,
-        before=_size(sizes.sum(axis=0)), after=_size(weights @ sizes),
-    )  # fmt: skip
-
-
-def _size(counts: np.ndarray) -> Size:
-    documents, size, tokens = (float(count) for count in counts)
-    return Size(documents=documents, bytes=size, tokens=None if np.isnan(tokens) else tokens)

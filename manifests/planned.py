@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from .policy import UNITS, Unit
 
-By = Literal["label", "genre", "source", "month"]
+By = Literal["label", "genre", "source", "month", "domain"]
+"""What a plan can be broken down by; buckets are always shown."""
 
 
 class Size(BaseModel):
@@ -17,13 +18,25 @@ class Size(BaseModel):
     bytes: float
     tokens: float | None
 
+    def less(self, other: "Size") -> "Size":
+        """Return how much more this is, which may be negative."""
+        unknown = self.tokens is None or other.tokens is None
+        return Size(
+            documents=self.documents - other.documents,
+            bytes=self.bytes - other.bytes,
+            tokens=None if unknown else (self.tokens or 0) - (other.tokens or 0),
+        )
+
     def of(self, unit: Unit) -> float:
         """Return the size in a unit, 0 where it is not known."""
         return getattr(self, unit) or 0.0
 
 
 class PlannedBucket(BaseModel):
-    """A bucket's size before and after; `weight` is how often each document is to be seen."""
+    """A bucket's size before and after; `weight` is how often each document is to be seen.
+
+    `unlabelled` is the part of it, before, that reaches the threshold of no portrayal.
+    """
 
     model_config = ConfigDict(frozen=True)
     name: str
@@ -33,13 +46,16 @@ class PlannedBucket(BaseModel):
     estimated: bool
     before: Size
     after: Size
+    unlabelled: Size
 
 
 class PlannedGroup(BaseModel):
-    """A label's, genre's, source's or month's size before and after.
+    """A label's, genre's, source's, month's or domain's size before and after.
 
     Of labels, documents at or over the threshold are counted, those that refute the portrayal
-    apart, with `stance` refuted. Of genres, only documents with a tag row are known.
+    apart, with `stance` refuted. Of genres, only documents with a tag row are known. `touched` is
+    what falls in named buckets whose weight is not 1, and `unlabelled` the part of that which
+    reaches the threshold of no portrayal: both before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,10 +65,16 @@ class PlannedGroup(BaseModel):
     estimated: bool
     before: Size
     after: Size
+    touched: Size
+    unlabelled: Size
 
 
 class Plan(BaseModel):
-    """What a policy does to a corpus, by bucket, label, genre, source and month."""
+    """What a policy does to a corpus, by bucket, and by label, genre, source, month and domain.
+
+    Groups of a breakdown stand in the order of their change in the plan's unit, the biggest losers
+    and winners first; labels in that of the taxonomy.
+    """
 
     model_config = ConfigDict(frozen=True)
     unit: Unit
@@ -71,36 +93,65 @@ class Plan(BaseModel):
     def rows(self) -> list[dict[str, Any]]:
         """Return flat rows for a table or JSON, the whole corpus first.
 
-        Keys: `by, group, stance, weight, estimated`, then `<unit>_before` and `<unit>_after` for
-        documents, bytes and tokens, then `share_before` and `share_after` of the corpus in the
-        plan's unit.
+        Keys: `by, group, stance, weight, estimated`; `<unit>_before`, `<unit>_after` and
+        `<unit>_change` for documents, bytes and tokens; `relative_change`, `share_before` and
+        `share_after` of the corpus in the plan's unit; `<unit>_touched` and `<unit>_unlabelled`,
+        null for the whole corpus.
         """
         rows = [self._row("corpus", "all", self.before, self.after)]
+        for b in self.buckets:
+            touched = b.before if b.weight != 1 and b.where is not None else _NOTHING
+            rows.append(
+                self._row(
+                    "bucket",
+                    b.name,
+                    b.before,
+                    b.after,
+                    touched,
+                    b.unlabelled if touched is b.before else _NOTHING,
+                    weight=b.weight,
+                    estimated=b.estimated,
+                )
+            )
         rows += [
-            self._row("bucket", b.name, b.before, b.after, weight=b.weight, estimated=b.estimated)
-            for b in self.buckets
-        ]
-        rows += [
-            self._row(g.by, g.group, g.before, g.after, stance=g.stance, estimated=g.estimated)
+            self._row(
+                g.by,
+                g.group,
+                g.before,
+                g.after,
+                g.touched,
+                g.unlabelled,
+                stance=g.stance,
+                estimated=g.estimated,
+            )
             for g in self.groups
         ]
         return rows
 
     def _row(
-        self, by: str, group: str | None, before: Size, after: Size, *,
-        stance: str | None = None, weight: float | None = None, estimated: bool = False,
+        self, by: str, group: str | None, before: Size, after: Size, touched: Size | None = None,
+        unlabelled: Size | None = None, *, stance: str | None = None, weight: float | None = None,
+        estimated: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         sizes = {
-            f"{unit}_{when}": _tidy(getattr(size, unit))
+            f"{unit}_{name}": None if size is None else _tidy(getattr(size, unit))
             for unit in UNITS
-            for when, size in (("before", before), ("after", after))
-        }
+            for name, size in (
+                ("before", before), ("after", after), ("change", after.less(before)),
+                ("touched", touched), ("unlabelled", unlabelled),
+            )
+        }  # fmt: skip
+        size = before.of(self.unit)
         return {
             "by": by, "group": group, "stance": stance, "weight": weight, "estimated": estimated,
             **sizes,
+            "relative_change": (after.of(self.unit) - size) / size if size else None,
             "share_before": _share(before, self.before, self.unit),
             "share_after": _share(after, self.after, self.unit),
         }  # fmt: skip
+
+
+_NOTHING = Size(documents=0, bytes=0, tokens=0)
 
 
 def _share(part: Size, whole: Size, unit: Unit) -> float | None:

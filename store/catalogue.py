@@ -6,7 +6,8 @@ two files for one. It is built aside and renamed; it can be removed at any time.
 
 Tables: `documents` (the tag rows without their passages, and `first_row`, which names the part),
 `totals`, `domains`, `control` (without text) and `receipts` in the schemas of `labels.tag`;
-`failed` (`shard`, `why`, `retry`); `meta` (`version`, `url`, one row).
+`failed` (`shard`, `why`, `retry`); `meta` (`version`, `url`, one row); and the sums of
+`aggregates.py`, from which groupings of the whole corpus are answered.
 """
 
 import os
@@ -23,9 +24,10 @@ import xxhash
 
 from ..errors import TagsError, one_line
 from ..labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS, TOTALS
+from .aggregates import build_aggregates
 from .folder import TagFolder
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the catalogue's own tables change, so that older files are rebuilt."""
 
 _LEFT_OUT = {"passages", "text"}
@@ -98,6 +100,7 @@ def build_catalogue(folder: TagFolder, *, cache: Path | None = None) -> Path:
             connection.execute("CREATE TABLE failed (shard VARCHAR, why VARCHAR, retry VARCHAR)")
             if failed:
                 connection.executemany("INSERT INTO failed VALUES (?, ?, ?)", failed)
+            build_aggregates(connection)
             connection.execute("CREATE TABLE meta (version VARCHAR, url VARCHAR)")
             connection.execute("INSERT INTO meta VALUES (?, ?)", [version, folder.url])
         aside.replace(path)

@@ -10,23 +10,25 @@ the shares of the genres add up to the overall share.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import duckdb
 
 from ..errors import SettingsError, TagsError
-from ..labels.taxonomy import GENRES, LABELS, PORTRAYALS, STANCES, behaviour_label
+from ..labels.taxonomy import LABELS, PORTRAYALS
+from .audited import audited_rows
+from .counts import COUNTED, OF_CANDIDATES, By, Count, Estimator, Unit
+from .folder import TagFolder
 from .where import Condition
-
-By = Literal["source", "domain", "month", "genre", "stance", "behaviour", "shard"]
-Unit = Literal["documents", "bytes", "tokens"]
-Estimator = Literal["flagged", "expected", "audited"]
 
 DEFAULT_THRESHOLD = 0.5
 """The probability from which a document is flagged where no threshold is given."""
 
-_COUNTED = {"shard", "source", "domain", "month", "language"}
-_OF_CANDIDATES = ("genre", "stance", "behaviour")
+
+class Shares(list[dict[str, Any]]):
+    """Rows of `prevalence`, and how many more there would be without its limit."""
+
+    left_out = 0
 
 
 def prevalence(
@@ -38,14 +40,18 @@ def prevalence(
     estimator: str = "flagged",
     where: Condition | None = None,
     thresholds: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
+    distinct: bool = False,
+    limit: int | None = None,
+    folder: TagFolder | None = None,
+) -> Shares:
     """Return the rows of the contract: one for each label and group.
 
     Each row has `by, group, label, estimator, unit, share, low, high, numerator, denominator,
     n_audited, note`. `share` is in [0, 1], and null where there is nothing to divide by; `low` and
     `high` are null. Without `by` the only group is `all`. A document without a source, domain or
     month stands in the group null; one with several behaviours counts once in each. Rows are in the
-    order of the labels, then of months, or else of the numerators, highest first.
+    order of the labels, then of months, or else of the numerators, highest first, and where they
+    are equal of the groups' numbers of documents.
 
     A document that refutes a portrayal is flagged apart: `note` tells how many, and `by="stance"`
     shows them as a group. `ai_agent` is flagged whatever the stance.
@@ -55,38 +61,51 @@ def prevalence(
         label: one label, or all four.
         by: what to group by.
         unit: what is counted; `tokens` needs a corpus that was scanned with token counts.
-        estimator: `flagged` or `expected`.
+        estimator: `flagged`, `expected`, or `audited`, which has intervals.
         where: only these documents. The denominator follows where the condition reads nothing but
             shard, source, domain, month and language; else it is the whole corpus, and `note`
             says so.
         thresholds: by label, the probability from which a document is flagged.
+        distinct: count each text once in a group. Copies are known of candidates only: the
+            denominator leaves out theirs, and counts every other document as it is.
+        limit: how many groups of a label at most; `note` says how many are left out.
+        folder: the tag folder, where the estimator is `audited`.
 
     Raises:
-        SettingsError: an argument is none of the choices, or the estimator needs audits.
-        TagsError: the unit is tokens and the corpus has none.
+        SettingsError: an argument is none of the choices.
+        TagsError: the unit is tokens and the corpus has none, or there is no labelled audit.
     """
-    _check("label", label, (None, *LABELS))
-    _check("by", by, (None, *get_args(By)))
-    _check("unit", unit, get_args(Unit))
-    _check("estimator", estimator, get_args(Estimator))
+    check_choice("label", label, (None, *LABELS))
+    check_choice("by", by, (None, *get_args(By)))
+    check_choice("unit", unit, get_args(Unit))
+    check_choice("estimator", estimator, get_args(Estimator))
     if estimator == "audited":
-        raise SettingsError(
-            "estimator 'audited' needs an audit of the tag folder, and audits cannot be imported "
-            "in this version: use flagged or expected"
-        )
-    common = _common_notes(connection, by=by, unit=unit, where=where)
-    denominators = _denominators(connection, by=by, unit=unit, where=where)
-    rows = []
+        if folder is None:
+            raise SettingsError("estimator 'audited' needs the tag folder that the audits lie in")
+        if distinct:
+            raise SettingsError("estimator 'audited' counts every copy: leave `distinct` out")
+        grouped = None if by in OF_CANDIDATES else by
+        notes = _common_notes(connection, by=grouped, unit=unit, where=where, distinct=False)
+        found, left_out = audited_rows(
+            connection, folder, label=label, by=by, unit=unit, where=where, limit=limit,
+            notes=notes,
+        )  # fmt: skip
+        rows = Shares(found)
+        rows.left_out = left_out
+        return rows
+    common = _common_notes(connection, by=by, unit=unit, where=where, distinct=distinct)
+    rows = Shares()
     for name in LABELS if label is None else (label,):
         threshold = (thresholds or {}).get(name, DEFAULT_THRESHOLD)
-        counts = _numerators(
-            connection, name, by=by, unit=unit, estimator=estimator, where=where,
-            threshold=threshold,
+        count = Count(
+            label=name, by=by, unit=unit, where=where, distinct=distinct,
+            threshold=threshold if estimator == "flagged" else None,
         )  # fmt: skip
-        for group in _groups(counts, denominators, label=name, by=by):
-            counted, refuted = counts.get(group, (0, 0))
-            denominator = denominators.get(None if by in _OF_CANDIDATES else group, 0)
-            notes = [_own_note(name, estimator, threshold, refuted, denominator), *common]
+        found, left_out = count.run(connection, limit)
+        rows.left_out += left_out
+        notes = [*common, f"{left_out:,} more groups left out" if left_out else ""]
+        for group, counted, refuted, denominator in found:
+            own = _own_note(name, estimator, threshold, refuted, denominator)
             rows.append(
                 {
                     "by": by,
@@ -100,86 +119,21 @@ def prevalence(
                     "numerator": counted,
                     "denominator": denominator,
                     "n_audited": 0,
-                    "note": "; ".join(filter(None, notes)),
+                    "note": "; ".join(filter(None, [own, *notes])),
                 }
             )
     return rows
 
 
-def _check(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    """Refuse a value that is none of the choices.
+
+    Raises:
+        SettingsError: naming the value and the choices.
+    """
     if value not in choices:
         known = ", ".join(choice for choice in choices if choice)
         raise SettingsError(f"no {name} {value!r}: choose from {known}")
-
-
-def _numerators(
-    connection: duckdb.DuckDBPyConnection, label: str, *, by: str | None, unit: str,
-    estimator: str, where: Condition | None, threshold: float,
-) -> dict[str | None, tuple[Any, Any]]:  # fmt: skip
-    """Return by group what is counted, and what of it is refuted."""
-    weight = "1" if unit == "documents" else f"coalesce({unit}, 0)"
-    refuted = f"{label}_stance IS NOT DISTINCT FROM 'refuted'"
-    if estimator == "expected":
-        amount = f"coalesce({label}, 0) * {weight}"
-        columns = f"sum({amount}), sum({amount}) FILTER ({refuted})"
-        bound: list[Any] = []
-    else:
-        apart = label in PORTRAYALS and by != "stance"
-        counted = f"{label} >= ? AND NOT ({refuted})" if apart else f"{label} >= ?"
-        columns = (
-            f"sum({weight}) FILTER ({counted}), sum({weight}) FILTER ({label} >= ? AND {refuted})"
-        )
-        bound = [threshold, threshold]
-    group = {None: "'all'", "stance": f"{label}_stance", "behaviour": "behaviour"}.get(by, by)
-    source = "documents"
-    if by == "behaviour":
-        source = "(SELECT *, unnest(behaviours) AS behaviour FROM documents)"
-    condition, more = where.sql() if where else ("true", [])
-    rows = connection.execute(
-        f"SELECT {group}, {columns} FROM {source} WHERE {condition} GROUP BY 1",  # noqa: S608
-        [*bound, *more],
-    ).fetchall()
-    # Probabilities have four decimals, so this drops nothing but the noise of the summation.
-    return {g: (round(counted or 0, 4), round(aside or 0, 4)) for g, counted, aside in rows}
-
-
-def _denominators(
-    connection: duckdb.DuckDBPyConnection, *, by: str | None, unit: str, where: Condition | None
-) -> dict[str | None, int]:
-    """Return the corpus's exact counts by group; the whole is `all`, or null by candidates."""
-    counted = where if where and where.columns <= _COUNTED else None
-    columns = counted.columns if counted else frozenset[str]()
-    table = "domains" if by == "domain" or "domain" in columns else "totals"
-    group = {None: "'all'", **dict.fromkeys(_OF_CANDIDATES, "NULL")}.get(by, by)
-    condition, bound = counted.sql() if counted else ("true", [])
-    rows = connection.execute(
-        f"SELECT {group}, coalesce(sum({unit}), 0) FROM {table} "  # noqa: S608
-        f"WHERE {condition} GROUP BY 1",
-        bound,
-    ).fetchall()
-    return {group: int(count) for group, count in rows}
-
-
-def _groups(
-    counts: Mapping[str | None, tuple[Any, Any]], denominators: Mapping[str | None, int], *,
-    label: str, by: str | None,
-) -> list[str | None]:  # fmt: skip
-    """Return the groups to show: every one that the corpus or the taxonomy has, in order."""
-    if by is None:
-        return ["all"]
-    if by == "month":
-        return sorted(denominators, key=lambda group: (group is None, group or ""))
-    if by == "behaviour":
-        groups = [name for name, of in behaviour_label().items() if label in (of, "ai_agent")]
-    elif by in _OF_CANDIDATES:
-        known = GENRES if by == "genre" else STANCES
-        groups = [*known, *(g for g, found in counts.items() if g not in known and any(found))]
-    else:
-        groups = list(denominators)
-    return sorted(
-        groups,
-        key=lambda g: (-counts.get(g, (0, 0))[0], -denominators.get(g, 0), g is None, g or ""),
-    )
 
 
 def _own_note(
@@ -196,8 +150,9 @@ def _own_note(
 
 
 def _common_notes(
-    connection: duckdb.DuckDBPyConnection, *, by: str | None, unit: str, where: Condition | None
-) -> list[str]:
+    connection: duckdb.DuckDBPyConnection, *, by: str | None, unit: str, where: Condition | None,
+    distinct: bool,
+) -> list[str]:  # fmt: skip
     """Say what holds for every row: what the denominator is, and what the scan left out.
 
     Raises:
@@ -215,12 +170,14 @@ def _common_notes(
             "this corpus was scanned without token counts: use unit bytes or documents, or scan it "
             "again with --token-column"
         )
-    if by in _OF_CANDIDATES:
+    if by in OF_CANDIDATES:
         notes.append(f"of the whole corpus ({by} is known of candidates only)")
-    if where and (beyond := sorted(where.columns - _COUNTED)):
+    if where and (beyond := sorted(where.columns - COUNTED)):
         notes.append(f"of the whole corpus ({', '.join(beyond)}: not counted for every document)")
     if unit == "tokens" and with_tokens < parts:
         notes.append(f"{parts - with_tokens} of {parts} parts have no token counts")
+    if distinct:
+        notes.append("each text once; copies among documents without a tag row are not known")
     if partial:
         notes.append(f"partial: {partial} of {parts} parts were cut short by --limit")
     if taggings > 1:

@@ -148,6 +148,7 @@ def publish_part(
     *,
     partial: bool = False,
     models_digest: str = "m",
+    control: list[dict[str, Any]] | None = None,
 ) -> None:
     """Publish one part: tags, control, totals, domains, and the receipt last."""
     part = {"shard": shard, "first_row": first_row}
@@ -177,7 +178,7 @@ def publish_part(
     drop = {field.name for field in DOMAINS} - {field.name for field in TOTALS}
     tables = {
         "tags": pa.Table.from_pylist(tags, TAGS),
-        "control": CONTROL.empty_table(),
+        "control": pa.Table.from_pylist(control or [], CONTROL),
         "totals": pa.Table.from_pylist(
             [{k: v for k, v in row.items() if k not in drop} for row in totals.values()], TOTALS
         ),

@@ -101,7 +101,7 @@ def test_thresholds_of_the_models_are_used(folder: TagFolder) -> None:
     [
         ({"label": "evil"}, 422, "malevolent"),
         ({"by": "author"}, 422, "source"),
-        ({"estimator": "audited"}, 422, "use flagged or expected"),
+        ({"estimator": "audited"}, 409, "needs an audit of"),
         ({"where": "malevolent >"}, 422, "line 1"),
         ({"limit": 0}, 422, "limit"),
     ],

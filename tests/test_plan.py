@@ -209,3 +209,50 @@ def test_contradictory_counts_are_refused(tmp_path: Path) -> None:
         pytest.raises(TagsError, match="hold more than the scan counted there"),
     ):
         plan(connection, policy(bucket("forum", "domain == 'forum.example'")))
+
+
+def test_the_plan_names_losers_and_winners_first_and_what_is_touched_without_a_label(
+    corpus: duckdb.DuckDBPyConnection,
+) -> None:
+    forum = bucket("forum", "domain == 'forum.example'", 0.5)
+    planned = plan(
+        corpus, policy(forum, keep_total=False), thresholds={"malevolent": 0.75},
+        by=("label", "source", "domain", "genre"),
+    )  # fmt: skip
+    # Of the four forum documents one is tagged malevolent and refuting, one only warns below 0.75.
+    bucket_size = planned.buckets[0]
+    assert (bucket_size.before.documents, bucket_size.unlabelled.documents) == (4, 3)
+    domains = [g for g in planned.groups if g.by == "domain"]
+    assert [g.group for g in domains] == ["forum.example", "news.example", None]
+    assert domains[0].touched.documents == 4
+    assert domains[0].unlabelled.documents == 3
+    assert domains[1].touched.documents == 0
+    web = group(planned, "source", "web")
+    assert (web.touched.documents, web.unlabelled.documents) == (4, 3)
+    refuted = group(planned, "label", "malevolent", "refuted")
+    assert (refuted.touched.documents, refuted.unlabelled.documents) == (1, 0)
+    agents = group(planned, "label", "ai_agent")
+    assert (agents.touched.documents, agents.unlabelled.documents) == (2, 1)
+    assert {g.by for g in planned.groups} == {"label", "source", "domain", "genre"}
+
+
+def test_rows_tell_the_change_in_every_unit_and_relative(corpus: duckdb.DuckDBPyConnection) -> None:
+    forum = bucket("forum", "domain == 'forum.example'", 0.5)
+    rows = plan(corpus, policy(forum, keep_total=False), by=("domain",)).rows()
+    corpus_row, named, rest = rows[:3]
+    assert corpus_row["documents_touched"] is None
+    assert (named["documents_change"], named["bytes_change"]) == (-2, -250)
+    assert named["relative_change"] == -0.5
+    assert (rest["documents_touched"], rest["documents_unlabelled"]) == (0, 0)
+    assert (rows[3]["group"], rows[3]["documents_touched"]) == ("forum.example", 4)
+    assert rows[3]["tokens_change"] is None
+
+
+def test_domains_beyond_the_most_changed_are_told(
+    corpus: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("narrascope.manifests.collateral.MOST_DOMAINS", 1)
+    forum = bucket("forum", "domain == 'forum.example'", 0.5)
+    planned = plan(corpus, policy(forum, keep_total=False), by=("domain",))
+    assert [g.group for g in planned.groups] == ["forum.example"]
+    assert "2 domains that change less are left out" in planned.notes

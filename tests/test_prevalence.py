@@ -1,20 +1,33 @@
 """Shares are exact, add up as they should, and say what they leave out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrascope.errors import SettingsError, TagsError
-from narrascope.labels.taxonomy import BEHAVIOURS, GENRES, LABELS
+from narrascope.labels.taxonomy import BEHAVIOURS, GENRES, LABELS, STANCES
 from narrascope.store.catalogue import open_catalogue
+from narrascope.store.counts import By
 from narrascope.store.folder import TagFolder
 from narrascope.store.prevalence import prevalence
 from narrascope.store.where import parse_where
-from narrascope.tests.tag_folder import FIRST_PART, NOVELS, publish_corpus, publish_part
+from narrascope.tests.tag_folder import (
+    FIRST_PART,
+    NOVELS,
+    TAKEOVER,
+    WEB,
+    evidence,
+    publish_corpus,
+    publish_part,
+    scores,
+    tag,
+)
 
 BAD = {"shard": "bad.parquet", "reason": "no column 'text'", "retry": "mend it"}
 
@@ -29,6 +42,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> TagFolder:
 
 @pytest.fixture(scope="module")
 def catalogue(folder: TagFolder) -> Iterator[Any]:
+    with open_catalogue(folder) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Three hundred documents with scores, stances and groups of all kinds, drawn by a seed."""
+    folder = TagFolder(str(tmp_path_factory.mktemp("many")))
+    draw = np.random.default_rng(7)
+    for shard in ("a.parquet", "b.jsonl", "c.jsonl"):
+        tags = []
+        counts: Counter[tuple[str | None, str | None, str | None]] = Counter()
+        for row in range(100):
+            groups = (
+                (None, "novels", "web")[draw.integers(3)],
+                (None, "2020-01", "2020-02")[draw.integers(3)],
+                (None, *(f"site{i}.example" for i in range(12)))[draw.integers(13)],
+            )
+            judged = np.round(draw.beta(0.4, 0.8, 4), 4).tolist() if draw.random() < 0.7 else None
+            said = [evidence("we lie", "lie", "malevolent", BEHAVIOURS[draw.integers(20)])]
+            tags.append(
+                tag(
+                    shard, row, f"text {draw.integers(80)}", judged=judged, source=groups[0],
+                    month=groups[1], domain=groups[2], genre=GENRES[draw.integers(11)],
+                    stance=STANCES[draw.integers(5)], spans=said if judged else None,
+                    tokens=None if row % 9 == 0 else row,
+                )
+            )  # fmt: skip
+            counts[groups] += 2
+        sizes = [(s, m, d, n, 90 * n, 40 * n) for (s, m, d), n in sorted(counts.items(), key=str)]
+        publish_part(folder, shard, 0, 200, tags, sizes)
     with open_catalogue(folder) as connection:
         yield connection
 
@@ -150,7 +194,7 @@ def test_notes_name_partial_scans_failed_shards_and_mixed_models(tmp_path: Path)
         ({"by": "author"}, "no by 'author': choose from source, domain"),
         ({"unit": "words"}, "no unit 'words': choose from documents, bytes, tokens"),
         ({"estimator": "guessed"}, "no estimator 'guessed': choose from flagged, expected"),
-        ({"estimator": "audited"}, "needs an audit .* use flagged or expected"),
+        ({"estimator": "audited"}, "needs the tag folder that the audits lie in"),
     ],
 )
 def test_wrong_arguments_name_the_choices(
@@ -160,6 +204,7 @@ def test_wrong_arguments_name_the_choices(
         prevalence(catalogue, **arguments)
 
 
+@settings(deadline=None)
 @given(
     label=st.sampled_from(LABELS),
     threshold=st.integers(0, 10_000).map(lambda n: n / 10_000),
@@ -191,3 +236,51 @@ def test_shares_by_stance_sum_to_one_where_every_document_is_flagged(tmp_path: P
         for by in ("stance", "genre"):
             rows = prevalence(connection, label="ai_agent", by=by)
             assert sum(row["share"] for row in rows) == 1.0
+
+
+@settings(deadline=None)
+@given(
+    label=st.sampled_from(LABELS),
+    threshold=st.one_of(
+        st.integers(0, 10_000).map(lambda n: n / 10_000), st.floats(-0.1, 1.1, allow_nan=False)
+    ),
+    by=st.sampled_from([None, *get_args(By)]),
+    unit=st.sampled_from(["documents", "bytes", "tokens"]),
+    estimator=st.sampled_from(["flagged", "expected"]),
+    limit=st.sampled_from([None, 1, 2]),
+)
+def test_aggregates_give_what_counting_the_rows_gives(
+    many: Any, label: str, threshold: float, by: Any, unit: str, estimator: str, limit: Any
+) -> None:
+    asked = {"label": label, "by": by, "unit": unit, "estimator": estimator, "limit": limit,
+             "thresholds": {label: threshold}}  # fmt: skip
+    every = parse_where("shard is not null")
+    assert prevalence(many, **asked) == prevalence(many, where=every, **asked)
+
+
+def test_copies_of_a_text_count_once_where_they_are_known(tmp_path: Path) -> None:
+    folder = TagFolder(str(tmp_path))
+    copies = [
+        tag(WEB, row, TAKEOVER, judged=scores(0.97, 0.91, 0.4, 0.02), source=source)
+        for row, source in enumerate(["web", "web", "news"])
+    ]
+    counts = [("web", "2020-01", None, 10, 1000, 90), ("news", "2020-01", None, 5, 500, 40)]
+    publish_part(folder, WEB, 0, 15, copies, counts)
+    with open_catalogue(folder) as connection:
+        asked: Any = {"label": "malevolent", "thresholds": {"malevolent": 0.5}, "distinct": True}
+        (whole,) = prevalence(connection, **asked)
+        assert (whole["numerator"], whole["denominator"]) == (1, 13)
+        assert "copies among documents without a tag row are not known" in whole["note"]
+        sources = by_group(prevalence(connection, by="source", **asked))
+        assert sources == {"news": (1, 5), "web": (1, 9)}
+        (size,) = prevalence(connection, unit="bytes", **asked)
+        length = len(TAKEOVER.encode())
+        assert (size["numerator"], size["denominator"]) == (length, 1500 - 2 * length)
+        assert by_group(prevalence(connection, by="genre", **asked))["fiction"] == (1, 13)
+
+
+def test_a_limit_keeps_the_highest_groups_and_says_how_many_are_left_out(catalogue: Any) -> None:
+    rows = prevalence(catalogue, label="malevolent", by="source", limit=2)
+    assert [row["group"] for row in rows] == ["novels", "web"]
+    assert rows.left_out == 1
+    assert "1 more groups left out" in rows[0]["note"]

@@ -1,0 +1,78 @@
+"""Audits over REST: drawn, read item by item, reported, all from the tag folder alone."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from narrascope.api.app import create_app
+from narrascope.tests.audit_folder import answers, publish_documents, truth
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    url = publish_documents(str(tmp_path_factory.mktemp("api") / "tags")).url
+    with TestClient(create_app(url), base_url="http://localhost") as client:
+        yield client
+
+
+def test_an_audit_is_drawn_read_and_reported(client: TestClient) -> None:
+    asked = {"label": "malevolent", "budget": 60, "name": "first"}
+    drawn = client.post("/v1/audits", json=asked)
+    assert (drawn.status_code, drawn.json()["items"]) == (201, 60)
+    assert "first" in [audit["id"] for audit in client.get("/v1/audits").json()["audits"]]
+    asked = {"label": "malevolent", "estimator": "audited"}
+    assert client.get("/v1/prevalence", params=asked).status_code == 409
+    read: list[str] = []
+    for limit, left in ((1, 60), (50, 59), (50, 9)):
+        asked_of = {"annotator": "anna", "limit": limit, "blind": True}
+        answer = client.get("/v1/audits/first/next", params=asked_of).json()
+        assert answer["left"] == left and "evidence" not in answer["items"][0]
+        labels = [item | answers(item["text"]) for item in answer["items"]]
+        kept = client.post("/v1/audits/first/labels", json={"labels": labels}).json()
+        assert (kept["kept"], kept["bad"]) == (min(limit, left), [])
+        read += [item["id"] for item in answer["items"]]
+    assert len(set(read)) == 60
+    (row,) = client.get("/v1/prevalence", params=asked).json()["rows"]
+    assert row["n_audited"] == 60 and row["low"] <= truth() <= row["high"]
+    report = client.get("/v1/audits/first/report", params={"width": 0.1}).json()["rows"]
+    assert {"estimate", "threshold", "reliability", "labels"} <= {r["section"] for r in report}
+
+
+def test_bad_labels_are_named_and_good_ones_kept(client: TestClient) -> None:
+    client.post("/v1/audits", json={"budget": 20, "name": "second"}).raise_for_status()
+    item = client.get("/v1/audits/second/next", params={"annotator": "ben"}).json()["items"][0]
+    good = item | answers(item["text"])
+    bad = [good | {"id": "a.jsonl#99999"}, good | {"malevolent": "maybe", "annotator": "cleo"}]
+    answer = client.post("/v1/audits/second/labels", json={"labels": [good, *bad]}).json()
+    assert answer["kept"] == 1 and len(answer["bad"]) == 2
+    assert answer["bad"][0].startswith("labels/1: 'a.jsonl#99999' was not drawn")
+
+
+def test_the_adjudicator_is_given_what_is_open(client: TestClient) -> None:
+    client.post("/v1/audits", json={"budget": 20, "name": "third"}).raise_for_status()
+    item = client.get("/v1/audits/third/next", params={"annotator": "anna"}).json()["items"][0]
+    record = item | answers(item["text"])
+    other = record | {"annotator": "ben", "ai_agent": not record["ai_agent"]}
+    other |= {"malevolent": False, "stance": "none", "behaviours": []}
+    sent = client.post("/v1/audits/third/labels", json={"labels": [record, other]}).json()
+    assert sent["bad"] == []
+    asked = {"annotator": "adjudicator"}
+    given = client.get("/v1/audits/third/next", params=asked).json()
+    assert (given["items"][0]["id"], given["left"]) == (item["id"], 1)
+    settled = record | {"annotator": "adjudicator"}
+    client.post("/v1/audits/third/labels", json={"labels": [settled]}).raise_for_status()
+    assert client.get("/v1/audits/third/next", params=asked).json() == {"items": [], "left": 0}
+
+
+@pytest.mark.parametrize("route", ["next?annotator=a", "report"])
+@pytest.mark.parametrize("name", ["absent", "..%2F..%2Fetc"])
+def test_an_unknown_audit_is_not_found(client: TestClient, name: str, route: str) -> None:
+    answer = client.get(f"/v1/audits/{name}/{route}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_wrong_wishes_are_problems(client: TestClient) -> None:
+    for wish in ({"budget": 0}, {"label": "evil"}, {"double": 0.5}, {"name": "../x"}):
+        assert client.post("/v1/audits", json=wish).status_code == 422, wish
