@@ -21,6 +21,7 @@ from ..labels.tag import CONTROL_CHARACTERS
 from .batches import Batch, Columns
 from .counts import Totals, domains, months
 from .formats import read_part
+from .meter import Meter
 from .parts import Part
 from .warc import extract_text
 
@@ -75,25 +76,28 @@ class GatedReader(PipelineStep):
     Args:
         parts: what is to be read, by all tasks together.
         options: the scan's options.
+        meter: counts what is read.
     """
 
     name = "Gated reader"
     type = "Reader"
 
-    def __init__(self, parts: list[Part], options: ScanOptions) -> None:
+    def __init__(self, parts: list[Part], options: ScanOptions, meter: Meter) -> None:
         super().__init__()
         self.parts = parts
         self.options = options
+        self.meter = meter
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Read this task's parts."""
         left = self.options.limit
+        self.meter.begin_task(rank)
         for part in self.parts[rank::world_size]:
             if left == 0:
                 return
-            reading = _PartReading(part, self.options, left)
+            reading = _PartReading(part, self.options, self.meter, left)
             yield from reading.documents()
             end = reading.end()
             rows = end.end_row - part.first_row
@@ -107,9 +111,10 @@ class GatedReader(PipelineStep):
 class _PartReading:
     """One part being read: what was counted of it so far."""
 
-    def __init__(self, part: Part, options: ScanOptions, limit: int | None) -> None:
+    def __init__(self, part: Part, options: ScanOptions, meter: Meter, limit: int | None) -> None:
         self.part = part
         self.options = options
+        self.meter = meter
         self.limit = limit
         self.gate = options.cascade().gate
         self.clock = time.monotonic()
@@ -155,6 +160,9 @@ class _PartReading:
         table = table.append_column("domain", domains(table.column("url")))
         self.totals.add(table)
         passed = self.gate.candidates(table.column("text"))
+        self.meter.read(
+            self.part, table.num_rows, int(table["bytes"].to_numpy().sum()), int(passed.sum())
+        )
         drawn = below(
             draws("control-gate", self.options.seed, self.part.shard.name, table["row"].to_numpy()),
             self.options.rate_gate,

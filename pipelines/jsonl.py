@@ -7,7 +7,7 @@ from typing import IO, Any, cast
 
 import fsspec
 import orjson
-import zstandard
+import pyarrow as pa
 from isal import igzip
 
 from .batches import Batch, BatchBuilder, Columns, missing_column
@@ -21,9 +21,8 @@ def open_unpacked(path: str) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast("IO[bytes]", igzip.open(raw, "rb"))
     if path.endswith(".zst"):
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            raw, read_across_frames=True, closefd=True
-        )
+        # Arrow's, since zstandard's own takes a frame that was cut short for its end.
+        reader = pa.CompressedInputStream(raw, "zstd")
         return io.BufferedReader(cast("io.RawIOBase", reader), 2**20)
     return raw
 
@@ -75,7 +74,7 @@ def _parse(line: bytes) -> tuple[dict[str, Any] | None, bool]:
         repaired = text.encode() != line
         try:
             record = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None, False
     return (record, repaired) if isinstance(record, dict) else (None, False)
 
