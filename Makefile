@@ -24,7 +24,7 @@ endif
 	@touch $@
 
 .venv/.developed: .venv/.installed
-	@$(INSTALL) --constraint constraints.txt --editable '.[dev,judge,s3]'
+	@$(INSTALL) --constraint constraints.txt --editable '.[dev,judge,ray,s3]'
 	@touch $@
 
 demo: .venv/.installed  ## scan the bundled corpus and show what is in it

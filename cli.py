@@ -1,6 +1,5 @@
 """The command line: each verb is one public function in the module that does the work."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +7,22 @@ import typer
 
 from . import __version__, terminal
 from .cli_audit import audits
+from .cli_cluster import (
+    Executor,
+    Logs,
+    Memory,
+    Partition,
+    Sbatch,
+    Setup,
+    Tasks,
+    Time,
+    Wait,
+    Where,
+    cluster,
+)
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
 from .cli_models import Seed, evaluate, teach, train
-from .errors import NarrascopeError, SettingsError, one_line
+from .errors import NarrascopeError, one_line
 from .settings import read_settings
 
 app = typer.Typer(
@@ -24,14 +36,6 @@ app.add_typer(manifests, name="manifest")
 app.add_typer(audits, name="audit")
 for verb in (reweigh, train, teach, evaluate):
     app.command()(verb)
-
-
-class Executor(StrEnum):
-    """Where a scan's tasks run."""
-
-    local = "local"
-    slurm = "slurm"
-    ray = "ray"
 
 
 UseJudge = Annotated[
@@ -59,8 +63,19 @@ def scan(
     url_column: Annotated[str, typer.Option(help="Column with the URL.")] = "url",
     date_column: Annotated[str, typer.Option(help="Column with the date.")] = "date",
     token_column: Annotated[str | None, typer.Option(help="Column with a token count.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    executor: Annotated[Executor, typer.Option(help="Where tasks run.")] = Executor.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes, 1 if left out; on a cluster, tasks at a time."),
+    ] = None,
+    executor: Where = Executor.local,
+    partition: Partition = None,
+    time: Time = None,
+    memory: Memory = None,
+    tasks: Tasks = None,
+    setup: Setup = None,
+    sbatch: Sbatch = None,
+    logs: Logs = None,
+    wait: Wait = False,
     control_rate: Annotated[
         float | None, typer.Option(help="Inclusion probability of the control sample.")
     ] = None,
@@ -69,7 +84,7 @@ def scan(
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to read in all.")] = None,
     judge: UseJudge = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Read shards again that were set aside.")
+        bool, typer.Option("--retry-failed", help="Read again what was set aside.")
     ] = False,
 ) -> None:
     """Scan a corpus into a tag folder; the same command again goes on where it stopped."""
@@ -77,22 +92,25 @@ def scan(
     from .pipelines.parts import named_format
     from .pipelines.scan import scan as run
 
-    if executor is not Executor.local:
-        raise SettingsError(
-            f"--executor {executor} comes in a later version: leave it out to scan on this machine"
-        )
+    where = cluster(
+        executor, workers, partition=partition, time=time, memory=memory, tasks=tasks, setup=setup,
+        sbatch=sbatch, logs=logs, wait=wait,
+    )  # fmt: skip
     columns = Columns(
         text=text_column, id=id_column, source=source_column, url=url_column, date=date_column,
         tokens=token_column,
     )  # fmt: skip
     settings = read_settings()
-    with terminal.progress("scanning") as progress:
+    with terminal.scan_progress() as progress:
         report = run(
             source, tags, root=root, format=named_format(format), columns=columns,
             models=settings.models, judge=bool(settings.judge if judge is None else judge),
-            workers=workers, control_rate=control_rate, seed=seed,
+            workers=workers or 1, executor=where, control_rate=control_rate, seed=seed,
             keep_text=not no_text, limit=limit, retry_failed=retry_failed, progress=progress,
         )  # fmt: skip
+    if report.jobs:
+        terminal.print_submitted(report, tags)
+        return
     terminal.print_scan(report, tags)
     if report.failed:
         raise typer.Exit(1)
@@ -193,7 +211,7 @@ def demo(
 
     corpus = demo_corpus()
     example = example_policy()
-    with terminal.progress("scanning") as progress:
+    with terminal.scan_progress() as progress:
         report = run(str(corpus), tags, workers=2, progress=progress)
     terminal.print_scan(report, tags)
     folder, thresholds = TagFolder(tags), current_thresholds()

@@ -4,9 +4,11 @@ import csv
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ _WIDTH = int(os.environ.get("COLUMNS", "100"))
 
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 _err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH)
+
+_LINE_SECONDS = 60.0
+"""How often a scan says where it is, where it does not write to a terminal."""
 
 _SHOWN = 15
 """Rows of a group that a plan's table shows; JSON and CSV have all."""
@@ -46,6 +51,58 @@ def progress(what: str, of: str = "parts") -> Iterator[Callable[[int, int], None
     with Progress(*columns, console=_err, transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def scan_progress() -> Iterator[Callable[[Any], None]]:
+    """Show how far a scan has come: a line that moves on a terminal, one a minute elsewhere."""
+    if not _err.is_terminal:
+        told = time.monotonic()
+
+        def tell(progress: Any) -> None:
+            nonlocal told
+            if (now := time.monotonic()) - told >= _LINE_SECONDS:
+                told = now
+                print(f"scanning: {scan_line(progress)}", file=sys.stderr, flush=True)
+
+        yield tell
+        return
+    columns = (TextColumn("scanning"), BarColumn(20), TextColumn("{task.fields[line]}"))
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("scanning", total=1.0, line="")
+        yield lambda progress: bar.update(task, completed=progress.share, line=scan_line(progress))
+
+
+def scan_line(progress: Any) -> str:
+    """Say in one line how far a scan has come."""
+    counted, planned = progress.counted, progress.planned
+    parts = f"{progress.parts_done + progress.parts_failed:,} of {planned.parts:,} parts"
+    failed = f" ({progress.parts_failed:,} set aside)" if progress.parts_failed else ""
+    left = progress.seconds_left
+    return ", ".join(
+        [
+            f"{parts}{failed}",
+            f"{counted.documents:,} documents",
+            f"{progress.bytes_per_second / 1e6:,.1f} MB/s",
+            f"{progress.candidate_share:.2%} candidates",
+            "time left unknown" if left is None else f"{timedelta(seconds=round(left))} left",
+        ]
+    )
+
+
+def print_submitted(report: Any, tags: str) -> None:
+    """Say which jobs go on with a scan, and how to follow them."""
+    jobs = ",".join(report.jobs)
+    say(
+        [
+            f"submitted {report.parts} parts, {report.done_before} done before: Slurm jobs {jobs}, "
+            "of which the last builds the catalogue",
+            f"  squeue --jobs={jobs}        where they are; logs are in {tags.rstrip('/')}/logs",
+            f"  narrascope stats --tags {tags}   once they have ended",
+            "the same scan command again, then, goes on with what is missing, or says that "
+            "nothing is",
+        ]
+    )
 
 
 def print_rows(rows: Sequence[Row], format: str, draw: Callable[[Sequence[Row]], None]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from ..labels.taxonomy import Taxonomy, read_taxonomy
-from ..store.scans import failed_shards, scans
+from ..store.scans import failed_parts, scans
 from .schemas import Scans
 from .service import Cursor
 
@@ -20,5 +20,5 @@ def get_taxonomy() -> Taxonomy:
 
 @router.get("/scans", response_model=Scans)
 def get_scans(cursor_over: Cursor) -> dict[str, Any]:
-    """Return the scans that the tag folder holds, oldest first, and the shards that failed."""
-    return {"scans": scans(cursor_over), "failed": failed_shards(cursor_over)}
+    """Return the scans that the tag folder holds, oldest first, and what was set aside."""
+    return {"scans": scans(cursor_over), "failed": failed_parts(cursor_over)}

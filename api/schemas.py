@@ -136,16 +136,18 @@ class Scan(BaseModel):
     seconds: float = Field(description="seconds of work, added up over the parts")
 
 
-class FailedShard(BaseModel):
-    """A shard that was set aside."""
+class FailedPart(BaseModel):
+    """A part of a shard that was set aside, or a whole shard."""
 
     shard: str
+    first_row: int | None = Field(description="null where the whole shard could not be planned")
+    end_row: int | None = Field(description="null where only reading the shard would tell")
     why: str | None
     retry: str | None
 
 
 class Scans(BaseModel):
-    """The scans that the tag folder holds, and the shards that it lacks."""
+    """The scans that the tag folder holds, and the parts that it lacks."""
 
     scans: list[Scan]
-    failed: list[FailedShard]
+    failed: list[FailedPart]

@@ -42,7 +42,9 @@ from datatrove.pipeline.readers import JsonlReader, ParquetReader
 from narrascope.classifiers.meta import models_folder
 from narrascope.pipelines.formats import read_part
 from narrascope.pipelines.gated import GatedReader, ScanOptions
-from narrascope.pipelines.parts import Part, list_corpus, plan_parts
+from narrascope.pipelines.meter import Meter
+from narrascope.pipelines.parts import list_corpus, plan_parts
+from narrascope.pipelines.progress import Planned
 from narrascope.pipelines.stages import Evidence, Screen, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,9 +162,12 @@ def stages(folder: Path, name: str, megabytes: float) -> dict[str, float]:
         found[stage] = round((time.perf_counter() - began) * 1000 / megabytes, 3)
         return result
 
+    meter = Meter(str(folder / "metered"), Planned.of(parts))
     timed("bare reading", lambda: read_bare(one))
     timed("reading", lambda: [b.end_row for p in parts for b in read_part(p, options.columns)])
-    documents = timed("reading, gate, counts", lambda: list(GatedReader(parts, options).run()))
+    documents = timed(
+        "reading, gate, counts", lambda: list(GatedReader(parts, options, meter).run())
+    )
     for stage in (Screen(options), Evidence(options), Verdict(options)):
         documents = timed(stage.name.lower(), partial(list, stage.run(iter(documents))))
     found["windows"] = sum(len(d.metadata.get("windows", ())) for d in documents)
@@ -188,7 +193,8 @@ def formats(folder: Path, megabytes: float, rounds: int) -> dict[str, Any]:
     measures: dict[str, tuple[Callable[[], float], float]] = {}
     for name, source in found.items():
         parts = plan_parts(list_corpus(str(source)), "text")
-        read = partial(_read_and_gate, parts, options)
+        meter = Meter(str(folder / "metered"), Planned.of(parts))
+        read = partial(_exhaust, GatedReader(parts, options, meter))
         measures[name] = (partial(seconds_of, read), megabytes)
     lines = found["jsonl.gz"]
     measures["datatrove jsonl.gz"] = (partial(seconds_of, lambda: run_jsonl(lines)), megabytes)
@@ -197,8 +203,8 @@ def formats(folder: Path, megabytes: float, rounds: int) -> dict[str, Any]:
     return {**speeds, "jsonl.gz_over_datatrove": round(ratio, 2)}
 
 
-def _read_and_gate(parts: list[Part], options: ScanOptions) -> None:
-    for _ in GatedReader(parts, options).run():
+def _exhaust(reader: GatedReader) -> None:
+    for _ in reader.run():
         pass
 
 

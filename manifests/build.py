@@ -17,6 +17,7 @@ import xxhash
 from .. import __version__
 from ..errors import ManifestError, TagsError, one_line
 from ..store.folder import TagFolder
+from ..store.scans import failed_parts, name_of_failed
 from .assign import DOCUMENTS_FILE, first_match
 from .census import Census
 from .manifest import (
@@ -157,8 +158,11 @@ def _receipts_digest(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _failure_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    failed = connection.execute("SELECT shard, why FROM failed ORDER BY shard").fetchall()
-    return [f"left out, since its scan failed: {shard} ({why})" for shard, why in failed]
+    return [
+        "left out, since its scan failed: "
+        f"{name_of_failed(part['shard'], part['first_row'], part['end_row'])} ({part['why']})"
+        for part in failed_parts(connection)
+    ]
 
 
 def _write_documents(

@@ -21,6 +21,7 @@ from ..labels.tag import CONTROL_CHARACTERS
 from .batches import Batch, Columns
 from .counts import Totals, domains, months
 from .formats import read_part
+from .meter import Meter
 from .parts import Part
 from .warc import extract_text
 
@@ -77,25 +78,28 @@ class GatedReader(PipelineStep):
     Args:
         parts: what is to be read, by all tasks together.
         options: the scan's options.
+        meter: counts what is read.
     """
 
     name = "Gated reader"
     type = "Reader"
 
-    def __init__(self, parts: list[Part], options: ScanOptions) -> None:
+    def __init__(self, parts: list[Part], options: ScanOptions, meter: Meter) -> None:
         super().__init__()
         self.parts = parts
         self.options = options
+        self.meter = meter
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Read this task's parts."""
         left = self.options.limit
+        self.meter.begin_task(rank)
         for part in self.parts[rank::world_size]:
             if left == 0:
                 return
-            reading = _PartReading(part, self.options, left)
+            reading = _PartReading(part, self.options, self.meter, left)
             yield from reading.documents()
             end = reading.end()
             rows = end.end_row - part.first_row
@@ -109,9 +113,10 @@ class GatedReader(PipelineStep):
 class _PartReading:
     """One part being read: what was counted of it so far."""
 
-    def __init__(self, part: Part, options: ScanOptions, limit: int | None) -> None:
+    def __init__(self, part: Part, options: ScanOptions, meter: Meter, limit: int | None) -> None:
         self.part = part
         self.options = options
+        self.meter = meter
         self.limit = limit
         self.gate = options.cascade().gate
         self.clock = time.monotonic()
@@ -159,6 +164,8 @@ class _PartReading:
         found = self.gate.find(table.column("text"))
         passed = np.zeros(table.num_rows, dtype=bool)
         passed[found.documents] = True
+        text_bytes = int(table["bytes"].to_numpy().sum())
+        self.meter.read(self.part, table.num_rows, text_bytes, int(passed.sum()))
         rows = table["row"].to_numpy()
         control = self._drawn("gate", rows, self.options.rate_gate)
         wanted = passed | control

@@ -15,7 +15,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.json
-import zstandard
 from isal import igzip
 
 from .batches import BATCH, Batch, BatchBuilder, Columns, encode, missing_column
@@ -32,9 +31,8 @@ def open_unpacked(path: str) -> IO[bytes]:
     if path.endswith(".gz"):
         return cast("IO[bytes]", igzip.open(raw, "rb"))
     if path.endswith(".zst"):
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            raw, read_across_frames=True, closefd=True
-        )
+        # Arrow's, since zstandard's own takes a frame that was cut short for its end.
+        reader = pa.CompressedInputStream(raw, "zstd")
         return io.BufferedReader(cast("io.RawIOBase", reader), 2**20)
     return raw
 

@@ -1,135 +1,127 @@
-"""A local executor that outlives its workers, and whose workers do not outlive it."""
+"""Parts run on this machine: a killed worker costs a part, and a part that kills is set aside."""
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
-from datatrove.utils.stats import PipelineStats
 
-from ..errors import ScanError, one_line
-from .lease import share_lease
+from ..errors import ScanError
+from .parts import Part
+from .pool import LostWorkerError, WatchedExecutor
 
-_POOLS = 5
+_FRUITLESS = 5
+"""How many pools in a row may lose a worker without a part being finished."""
 
+_ALONE = 2
+"""How often a part may lose its worker while nothing else is read, before it is set aside."""
 
-class WatchedExecutor(LocalPipelineExecutor):
-    """datatrove's local executor with a pool that notices when a worker is killed.
-
-    The pool of the base class waits for ever for a worker that was killed. Here the pool breaks,
-    and its unfinished tasks go to a new one; what a task had published is not read again by a later
-    scan, and publishing a part twice writes the same bytes.
-    """
-
-    def finished(self, lease: Path | None) -> Iterator[int]:
-        """Run all tasks and yield the rank of each as it ends.
-
-        Args:
-            lease: a file that every worker holds a shared lock on while it lives.
-
-        Raises:
-            ScanError: several pools in a row lost a worker, or a task failed as a whole.
-        """
-        left = set(range(self.tasks))
-        for _ in range(_POOLS):
-            pool = ProcessPoolExecutor(
-                max_workers=min(self.workers, len(left)),
-                mp_context=get_context(self.start_method),
-                initializer=_begin_worker,
-                initargs=(lease, self._workers_log()),
-            )
-            try:
-                futures = {pool.submit(self._run_quietly, rank): rank for rank in sorted(left)}
-                for future in as_completed(futures):
-                    future.result()
-                    left.discard(futures[future])
-                    yield futures[future]
-                return
-            except BrokenProcessPool:
-                continue
-            except Exception as error:
-                raise ScanError(
-                    f"a task stopped ({one_line(error)}); its log is in {self.logging_dir.path}: "
-                    "mend that, and run the same command again, which goes on where this stopped"
-                ) from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-        raise ScanError(
-            f"workers were killed {_POOLS} times, most likely for want of memory: {len(left)} of "
-            f"{self.tasks} tasks are unfinished; use fewer --workers and run the same command again"
-        )
-
-    def _run_quietly(self, rank: int) -> PipelineStats:
-        return self._run_for_rank(rank, local_rank=1)
-
-    def _workers_log(self) -> Path:
-        if not self.logging_dir.is_local():
-            return Path(os.devnull)  # each task's log is beside the tags
-        log = Path(self.logging_dir.path) / "workers.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return log
+Key = tuple[str, int]
+"""A part's name: (shard, first row)."""
 
 
 def run_parts(
-    pipeline: list[PipelineStep | Callable],
-    parts: int,
+    steps: Callable[[list[Part]], list[PipelineStep]],
+    parts: list[Part],
     *,
     workers: int,
     logging_dir: str,
     lease: Path | None,
-    progress: Callable[[int, int], None],
-    tasks: int | None = None,
+    settled: Callable[[], set[Key]],
+    set_aside: Callable[[Part, str], None],
+    progress: Callable[[int], None],
+    in_order: bool = False,
 ) -> None:
-    """Run a pipeline whose task r of n takes parts r, r + n, …, and tell of parts as they end.
+    """Run a pipeline over some parts; a worker that is killed costs only the part it had in hand.
+
+    After such a loss the parts that were in hand are left to the end, and read there one at a time.
+    One that loses its worker there too is set aside.
 
     Args:
-        pipeline: datatrove's steps.
-        parts: how many parts there are, at least 1.
+        steps: datatrove's steps for some parts, whose task r of n takes parts r, r + n, … in order.
+        parts: what is to be run, at least one.
         workers: processes.
         logging_dir: where datatrove's logs go.
         lease: a file that every worker holds a shared lock on while it lives.
-        progress: called with (finished parts, all parts).
-        tasks: n; by default small tasks, which balance the load.
+        settled: returns the parts that are done or set aside; asked after a loss.
+        set_aside: called with a part that kills its worker, and the reason.
+        progress: called every second with the number of parts whose task has ended.
+        in_order: read all parts in one task, and do not go on after a loss.
 
     Raises:
-        ScanError: workers kept dying, or a task failed as a whole.
+        ScanError: workers kept dying before any part was finished, or a task failed as a whole.
     """
-    tasks = tasks or min(parts, 16 * workers)
-    executor = WatchedExecutor(
-        pipeline=pipeline,
-        tasks=tasks,
-        workers=min(workers, tasks),
-        logging_dir=logging_dir,
-        skip_completed=False,
+    done = 0
+
+    def lost(left: list[Part], tasks: int, workers: int) -> list[int] | None:
+        nonlocal done
+        executor = WatchedExecutor(
+            pipeline=steps(left),  # pyright: ignore[reportArgumentType]
+            tasks=tasks,
+            workers=min(workers, tasks),
+            logging_dir=logging_dir,
+            skip_completed=False,
+        )
+        try:
+            for ranks in executor.ended(lease):
+                done += sum(len(range(rank, len(left), tasks)) for rank in ranks)
+                progress(done)
+        except LostWorkerError as error:
+            return error.ranks
+        return None
+
+    left, suspects, fruitless = list(parts), list[Part](), 0
+    while left:
+        tasks = 1 if in_order else min(len(left), 16 * workers)
+        ranks = lost(left, tasks, workers)
+        if ranks is None:
+            break
+        there = settled()
+        in_hand = [
+            next((part for part in left[rank::tasks] if part.key not in there), None)
+            for rank in ranks
+        ]
+        fruitless = 0 if any(part.key in there for part in left) else fruitless + 1
+        if in_order or fruitless == _FRUITLESS:
+            raise ScanError(_dying(len(left), fruitless))
+        suspects += filter(None, in_hand)
+        left = [part for part in left if part.key not in there and part not in in_hand]
+        done = len(parts) - len(left) - len(suspects)
+    _run_alone(suspects, lost, settled, set_aside)
+
+
+def _run_alone(
+    suspects: list[Part],
+    lost: Callable[[list[Part], int, int], list[int] | None],
+    settled: Callable[[], set[Key]],
+    set_aside: Callable[[Part, str], None],
+) -> None:
+    losses: Counter[Key] = Counter()
+    idle = 0
+    while suspects:
+        ranks = lost(suspects, len(suspects), 1)
+        if ranks is None:
+            return
+        there = settled()
+        for part in (suspects[rank] for rank in ranks):
+            losses[part.key] += 1
+            if losses[part.key] == _ALONE and part.key not in there:
+                set_aside(
+                    part,
+                    f"the process that read it was killed {_ALONE} times while nothing else was "
+                    "read, most likely for want of memory",
+                )
+        idle = idle + 1 if not ranks else 0
+        if idle == _FRUITLESS:
+            raise ScanError(_dying(len(suspects), idle))
+        suspects = [
+            part for part in suspects if part.key not in there and losses[part.key] < _ALONE
+        ]
+
+
+def _dying(parts: int, times: int) -> str:
+    return (
+        f"workers were killed {max(times, 1)} times, most likely for want of memory: {parts} parts "
+        "are unfinished; use fewer --workers and run the same command again, which goes on where "
+        "this stopped"
     )
-    finished = 0
-    progress(0, parts)
-    for rank in executor.finished(lease):
-        finished += len(range(rank, parts, tasks))
-        progress(finished, parts)
-
-
-def _begin_worker(lease: Path | None, log: Path) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if lease is not None:
-        share_lease(lease)
-    # datatrove prints a traceback of what fails to standard error besides its log; the parent says
-    # it in one line instead.
-    os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
-    pa.set_cpu_count(1)
-
-
-def _end_with_parent() -> None:
-    # The fork server outlives a killed parent as long as its workers do, so that neither a closed
-    # pipe to it nor the kernel's parent-death signal tells them; the parent's own sentinel does.
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)

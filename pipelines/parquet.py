@@ -62,7 +62,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(
         test(kind)
         for test in (
-            pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+            pa.types.is_null, pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
             pa.types.is_binary, pa.types.is_large_binary,
         )
     )  # fmt: skip
@@ -109,9 +109,9 @@ def _batch(table: pa.RecordBatch, row: int, text_column: str, wanted: dict[str, 
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_temporal(array.type):
-        return pc.strftime(array, format="%Y-%m-%d").cast(kind)
     try:
+        if pa.types.is_temporal(array.type):
+            return pc.strftime(array, format="%Y-%m-%d").cast(kind)
         array = array.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.nulls(len(array), kind)

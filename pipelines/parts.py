@@ -3,10 +3,10 @@
 import posixpath
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
@@ -14,6 +14,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import SourceError, one_line
+from ..store.location import locate, reaching
 
 Format = Literal["parquet", "jsonl", "warc"]
 
@@ -28,6 +29,7 @@ PART_TEXT_BYTES = 256 * 2**20
 """Text that a part of a Parquet file holds at most, unless one row group holds more."""
 
 _DIGESTED_END = 64 * 1024
+_REMOTE_READERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Corpus:
     @property
     def filesystem(self) -> AbstractFileSystem:
         """The filesystem that holds the corpus."""
-        return fsspec.core.url_to_fs(self.root)[0]
+        return locate(self.root)[0]
 
 
 def format_of(path: str) -> Format | None:
@@ -123,6 +125,7 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
         folder = _resolve(root)[1]
     folder = folder.rstrip("/")
     corpus = Corpus(_unstripped(filesystem, folder), [])
+    wanted: list[tuple[str, str, Format]] = []
     for file in sorted(files):
         if not file.startswith(folder + "/"):
             raise SourceError(f"{file} lies outside the root {folder}: give a --root that holds it")
@@ -132,8 +135,13 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
         if (shard_format := format or format_of(file)) is None:
             corpus.skipped[posixpath.splitext(file)[1] or "no ending"] += 1
             continue
-        size, digest = _digest(filesystem, file)
-        corpus.shards.append(Shard(name, _unstripped(filesystem, file), shard_format, size, digest))
+        wanted.append((file, name, shard_format))
+    with _readers(filesystem) as readers:
+        digests = readers.map(lambda file: _digest(filesystem, file[0]), wanted)
+        corpus.shards = [
+            Shard(name, _unstripped(filesystem, file), shard_format, size, digest)
+            for (file, name, shard_format), (size, digest) in zip(wanted, digests, strict=True)
+        ]
     if not corpus.shards:
         found = ", ".join(f"{n} {ending}" for ending, n in corpus.skipped.items()) or "no file"
         raise SourceError(
@@ -150,17 +158,22 @@ def plan_parts(corpus: Corpus, text_column: str) -> list[Part]:
     """
     parts: list[Part] = []
     filesystem = corpus.filesystem
-    for shard in corpus.shards:
+
+    def cut(shard: Shard) -> list[Part] | str:
         if shard.format != "parquet":
-            parts.append(Part(shard))
-            continue
+            return [Part(shard)]
         try:
             with filesystem.open(shard.path, "rb") as file:
-                metadata = pq.ParquetFile(file).metadata
+                return list(_parquet_parts(shard, pq.ParquetFile(file).metadata, text_column))
         except (pa.ArrowException, OSError) as error:
-            corpus.torn[shard.name] = one_line(error)
-            continue
-        parts.extend(_parquet_parts(shard, metadata, text_column))
+            return one_line(error)
+
+    with _readers(filesystem) as readers:
+        for shard, found in zip(corpus.shards, readers.map(cut, corpus.shards), strict=True):
+            if isinstance(found, str):
+                corpus.torn[shard.name] = found
+            else:
+                parts.extend(found)
     return parts
 
 
@@ -199,6 +212,12 @@ def _parquet_parts(shard: Shard, metadata: pq.FileMetaData, text_column: str) ->
     yield Part(shard, first, first + rows, tuple(groups))
 
 
+def _readers(filesystem: AbstractFileSystem) -> ThreadPoolExecutor:
+    # On a disk one reader is as fast; a store answers late, and many questions at once.
+    local = isinstance(filesystem, LocalFileSystem)
+    return ThreadPoolExecutor(1 if local else _REMOTE_READERS)
+
+
 def _digest(filesystem: AbstractFileSystem, path: str) -> tuple[int, str]:
     size = int(filesystem.size(path) or 0)
     digest = xxhash.xxh3_64(size.to_bytes(8, "little"))
@@ -212,22 +231,26 @@ def _digest(filesystem: AbstractFileSystem, path: str) -> tuple[int, str]:
 def _find(source: str) -> tuple[AbstractFileSystem, list[str], str]:
     """Return a source's filesystem, its files, and the folder that is or holds it."""
     filesystem, path = _resolve(source)
-    is_glob = any(sign in path for sign in "*?[")
-    files: list[str]
-    if is_glob:
-        files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
-        folder = posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
-    elif filesystem.isdir(path):
-        files, folder = [str(p) for p in filesystem.find(path)], path
-    elif filesystem.exists(path):
-        files, folder = [path], posixpath.dirname(path)
-    else:
+    with reaching(source, filesystem):
+        found = _files(filesystem, path)
+    if found is None:
         raise SourceError(f"no file or folder at {source}: give a file, folder, glob or fsspec URL")
+    files, folder = found
     return filesystem, files, folder.rstrip("/")
 
 
+def _files(filesystem: AbstractFileSystem, path: str) -> tuple[list[str], str] | None:
+    is_glob = any(sign in path for sign in "*?[")
+    if is_glob:
+        files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
+        return files, posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
+    if filesystem.isdir(path):
+        return [str(p) for p in filesystem.find(path)], path
+    return ([path], posixpath.dirname(path)) if filesystem.exists(path) else None
+
+
 def _resolve(url: str) -> tuple[AbstractFileSystem, str]:
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = locate(url)
     return filesystem, posixpath.normpath(path) if isinstance(filesystem, LocalFileSystem) else path
 
 

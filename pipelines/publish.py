@@ -9,11 +9,14 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..classifiers.cascade import PassageReading
-from ..labels.tag import CONTROL, RECEIPT, TAGS
+from ..errors import one_line
+from ..labels.tag import CONTROL, KINDS, RECEIPT, TAGS
 from ..labels.taxonomy import LABELS
 from ..store.folder import TagFolder
 from .gated import PartEnd, ScanOptions
-from .parts import Shard
+from .lease import Lease
+from .meter import Meter
+from .parts import Part, Shard
 
 _ROWS_HELD = 2_000
 
@@ -22,23 +25,30 @@ class TagPublisher(PipelineStep):
     """Gathers a part's rows and publishes them when its end comes by; yields nothing.
 
     Nothing of a part is published before all of it was read; a part that failed is set aside with
-    its reason instead. Parts of a task come one after another, so one part's rows are held at a
-    time, as Arrow tables.
+    its reason instead, and the other parts of its shard stand. Parts of a task come one after
+    another, so one part's rows are held at a time, as Arrow tables.
 
     Args:
         tags: the tag folder's URL.
         options: the scan's options.
         provenance: the columns of a receipt that all parts of a scan share.
+        meter: counts what was published.
+        lease: the scan's hold of the folder; where another scan took it over, this one stops.
     """
 
     name = "Tag publisher"
     type = "Writer"
 
-    def __init__(self, tags: str, options: ScanOptions, provenance: dict[str, Any]) -> None:
+    def __init__(
+        self, tags: str, options: ScanOptions, provenance: dict[str, Any], meter: Meter,
+        lease: Lease,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.tags = tags
         self.options = options
         self.provenance = provenance
+        self.meter = meter
+        self.lease = lease
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
@@ -51,21 +61,36 @@ class TagPublisher(PipelineStep):
             if end is None:
                 part.add(document, self.options)
                 continue
-            if failure := end.failure or part.failure:
-                folder.set_aside(end.part.shard.name, account(end.part.shard, failure))
+            self.lease.require()
+            if (tables := self._tables(end, part)) is None:
+                folder.set_aside(end.part.shard.name, part_account(end.part, part.failure or ""))
+                self.meter.fail_part(end.part)
                 self.stat_update("failed", unit="part")
             else:
-                self._publish(folder, end, part)
+                shard, first_row = end.part.key
+                for kind in KINDS:  # the receipt last
+                    folder.publish(kind, shard, first_row, tables[kind])
+                (receipt,) = tables["receipts"].to_pylist()
+                self.meter.end_part(
+                    end.part, receipt["documents"], receipt["bytes"], receipt["candidates"]
+                )
             part = _PartRows()
+        self.meter.end_task()
         yield from ()
 
-    def _publish(self, folder: TagFolder, end: PartEnd, part: "_PartRows") -> None:
+    def _tables(self, end: PartEnd, part: "_PartRows") -> dict[str, pa.Table] | None:
+        """Return the part's files, or None where it failed, with the reason in `part.failure`."""
+        part.failure = end.failure or part.failure
+        if part.failure is None:
+            try:
+                return self._files(end, part)
+            except Exception as error:  # a value that no column can hold must name its part
+                part.failure = one_line(error)
+        return None
+
+    def _files(self, end: PartEnd, part: "_PartRows") -> dict[str, pa.Table]:
         shard, first_row = end.part.key
         totals, domains = end.totals.tables(shard, first_row)
-        folder.publish("tags", shard, first_row, part.tags.table())
-        folder.publish("control", shard, first_row, part.control.table())
-        folder.publish("totals", shard, first_row, totals)
-        folder.publish("domains", shard, first_row, domains)
         receipt = {
             **self.provenance,
             "shard": shard,
@@ -86,7 +111,13 @@ class TagPublisher(PipelineStep):
         for column in ("documents", "empty", "bytes", "tokens"):
             values = [v for v in totals[column].to_pylist() if v is not None]
             receipt[column] = sum(values) if values or column != "tokens" else None
-        folder.publish("receipts", shard, first_row, pa.Table.from_pylist([receipt], RECEIPT))
+        return {
+            "tags": part.tags.table(),
+            "control": part.control.table(),
+            "totals": totals,
+            "domains": domains,
+            "receipts": pa.Table.from_pylist([receipt], RECEIPT),
+        }
 
 
 def account(shard: Shard, reason: str) -> dict[str, Any]:
@@ -98,6 +129,11 @@ def account(shard: Shard, reason: str) -> dict[str, Any]:
         "reason": reason,
         "retry": "mend the shard and scan again, or scan again with --retry-failed",
     }
+
+
+def part_account(part: Part, reason: str) -> dict[str, Any]:
+    """Return what is written of a part that is set aside; `end_row` is null where not known."""
+    return account(part.shard, reason) | {"first_row": part.first_row, "end_row": part.end_row}
 
 
 def provenance(root: str, options: ScanOptions, digests: dict[str, Any]) -> dict[str, Any]:
@@ -151,11 +187,14 @@ class _PartRows:
         self.failure = self.failure or found.get("failure")
         if self.failure:
             return
-        if "control" in found:
-            self.control.append(control_row(document, options))
-        if found["gate_matches"]:
-            self.escalated += "verdict" in found
-            self.tags.append(tag_row(document, keep_text=options.keep_text))
+        try:
+            if "control" in found:
+                self.control.append(control_row(document, options))
+            if found["gate_matches"]:
+                self.escalated += "verdict" in found
+                self.tags.append(tag_row(document, keep_text=options.keep_text))
+        except Exception as error:  # as in `_tables`
+            self.failure = f"{document.id}: {one_line(error)}"
 
 
 def control_row(document: Document, options: ScanOptions) -> dict[str, Any]:

@@ -15,13 +15,12 @@ class Pending:
     """What is left to do, and what was found of earlier scans.
 
     `done` counts parts that have a receipt; `rewritten` are shards that changed since theirs and
-    are read again; `failed` are shards set aside earlier and not tried again, with the reason.
+    are read again.
     """
 
     parts: list[Part] = field(default_factory=list)
     done: int = 0
     rewritten: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
 
 
 def pending_parts(
@@ -35,7 +34,8 @@ def pending_parts(
     """Compare a corpus's parts with a tag folder's receipts.
 
     Shards that were rewritten since their scan, or were only scanned in part, are withdrawn from
-    the tag folder and are pending again.
+    the tag folder and are pending again. Parts that were set aside are not, unless they are to be
+    retried or their shard was rewritten; the other parts of their shard are.
 
     Raises:
         TagsError: the folder was written by other models, or with other options.
@@ -57,15 +57,17 @@ def pending_parts(
     for name in sorted(stale):
         folder.withdraw(name)
     done = {(r["shard"], r["first_row"]) for r in receipts if r["shard"] not in stale}
+    failed: set[tuple[str, int]] = set()
     for failure in list(folder.failures()):
-        if not retry_failed and current.get(failure["shard"]) == failure["input_digest"]:
-            pending.failed[failure["shard"]] = failure["reason"]
+        same = current.get(failure["shard"]) == failure["input_digest"]
+        if failure["parts"] and same and not retry_failed:
+            failed |= {(bad["shard"], bad["first_row"]) for bad in failure["parts"]}
         elif failure["shard"] in current:
             folder.take_back(failure["shard"])
     for part in parts:
         if part.key in done:
             pending.done += 1
-        elif part.shard.name not in pending.failed:
+        elif part.key not in failed:
             pending.parts.append(part)
     return pending
 

@@ -19,15 +19,15 @@ import xxhash
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from ..errors import ManifestError
+from ..errors import ManifestError, ScanError
 from ..manifests.assign import Assignment, Match, Mode
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.reweighed import Reweighed, Written, save_reweighed
 from .batches import Columns
 from .counts import domains, months
 from .formats import read_part
-from .lease import scan_lease
 from .local import run_parts
+from .locks import folder_lock
 from .parts import Part, list_corpus, plan_parts, source_root
 from .routing import router
 
@@ -89,18 +89,20 @@ def reweigh(
     strangers, unseen = _match_shards(loaded, parts) if match == "row" else ([], [])
     parts = [part for part in parts if part.shard.name not in strangers]
     options = ReweighOptions(loaded.id, mode, match, columns)
-    with scan_lease(out) as lease:
+    with folder_lock(out) as lease:
         _claim(out, options)
         pending = [part for part in parts if not _account(out, part).is_file()]
-        step = Reweigher(pending, loaded.assignment(), options, out)
+        assignment = loaded.assignment()
         if pending:
             run_parts(
-                [step],
-                len(pending),
+                lambda parts: [Reweigher(parts, assignment, options, out)],
+                pending,
                 workers=workers,
                 logging_dir=str(out / PARTS_FOLDER / "logs"),
                 lease=lease,
-                progress=progress,
+                settled=lambda: {part.key for part in pending if _account(out, part).is_file()},
+                set_aside=_refuse,
+                progress=lambda done: progress(done, len(pending)),
             )
         record = Reweighed(
             manifest=loaded.id,
@@ -255,6 +257,13 @@ def _claim(out: Path, options: ReweighOptions) -> None:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def _refuse(part: Part, reason: str) -> None:
+    raise ScanError(
+        f"rows {part.first_row} and on of {part.shard.name} could not be reweighed: {reason}; what "
+        "was written stands: run the same command again where there is more memory"
+    )
 
 
 def _account(out: Path, part: Part) -> Path:

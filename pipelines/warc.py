@@ -34,11 +34,15 @@ def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
     builder = BatchBuilder(_HEADERS)
     with open_unpacked(part.shard.path) as stream:
         for record in ArchiveIterator(stream):
+            if record.format != "warc":
+                raise SourceError(f"{part.shard.name} holds no WARC record at {builder.next_row}")
             kind = _content_type(record)
             if record.rec_type not in _DOCUMENTS or not kind.startswith(("text/", *_HTML)):
                 builder.skip(unreadable=False)
                 continue
             payload = record.content_stream().read()
+            if _is_cut(record):
+                raise SourceError(f"record {builder.next_row} of {part.shard.name} is cut short")
             text, clean = _decode(payload, record)
             builder.invalid_utf8 += not clean
             builder.add(text, _headers(record), len(payload), kind in _HTML)
@@ -60,6 +64,12 @@ def _content_type(record: ArcWarcRecord) -> str:
     headers = record.http_headers if record.rec_type == "response" else record.rec_headers
     value = headers.get_header("Content-Type") if headers is not None else None
     return (value or "").split(";")[0].strip().lower()
+
+
+def _is_cut(record: ArcWarcRecord) -> bool:
+    """Whether the file ends before the record does, whose payload has been read."""
+    record.raw_stream.read()  # what a decoder of the payload left over
+    return getattr(record.raw_stream, "limit", 0) > 0
 
 
 def _headers(record: ArcWarcRecord) -> list[str | None]:

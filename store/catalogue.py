@@ -6,8 +6,9 @@ two files for one. It is built aside and renamed; it can be removed at any time.
 
 Tables: `documents` (the tag rows without their passages, and `first_row`, which names the part),
 `totals`, `domains`, `control` (without text) and `receipts` in the schemas of `labels.tag`;
-`failed` (`shard`, `why`, `retry`); `meta` (`version`, `url`, one row); and the sums of
-`aggregates.py`, from which groupings of the whole corpus are answered.
+`failed` (`shard`, `first_row`, `end_row`, `why`, `retry`: a row for each part that was set aside);
+`meta` (`version`, `url`, one row); and the sums of `aggregates.py`, from which groupings of the
+whole corpus are answered.
 """
 
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import duckdb
@@ -26,8 +28,9 @@ from ..errors import TagsError, one_line
 from ..labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS, TOTALS
 from .aggregates import build_aggregates
 from .folder import TagFolder
+from .gather import gathered
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the catalogue's own tables change, so that older files are rebuilt."""
 
 _LEFT_OUT = {"passages", "text"}
@@ -58,7 +61,8 @@ def catalogue_version(folder: TagFolder) -> str:
         root = folder.path(name)
         if not folder.filesystem.exists(root):
             continue
-        for path, info in sorted(folder.filesystem.find(root, detail=True).items()):
+        found: Any = folder.filesystem.find(root, detail=True)
+        for path, info in sorted(found.items()):
             if path.endswith((".parquet", ".json")):
                 changed = [info.get(k) for k in ("mtime", "LastModified", "ETag", "created")]
                 digest.update(f"{path}\0{info.get('size')}\0{changed}\n".encode())
@@ -95,11 +99,16 @@ def build_catalogue(folder: TagFolder, *, cache: Path | None = None) -> Path:
     try:
         with duckdb.connect(str(aside), config=_CONFIG) as connection:
             for table, (kind, schema) in _TABLES.items():
-                _fill(connection, table, _part_tables(folder, kind, schema, parts))
-            failed = [(a.get("shard"), a.get("reason"), a.get("retry")) for a in folder.failures()]
-            connection.execute("CREATE TABLE failed (shard VARCHAR, why VARCHAR, retry VARCHAR)")
-            if failed:
-                connection.executemany("INSERT INTO failed VALUES (?, ?, ?)", failed)
+                _fill(connection, table, folder, kind, schema, parts)
+            connection.execute(
+                "CREATE TABLE failed (shard VARCHAR, first_row BIGINT, end_row BIGINT, "
+                "why VARCHAR, retry VARCHAR)"
+            )
+            columns = ("shard", "first_row", "end_row", "reason", "retry")
+            for account in folder.failures():
+                for failed in account["parts"] or [account]:
+                    values = [failed.get(column) for column in columns]
+                    connection.execute("INSERT INTO failed VALUES (?, ?, ?, ?, ?)", values)
             build_aggregates(connection)
             connection.execute("CREATE TABLE meta (version VARCHAR, url VARCHAR)")
             connection.execute("INSERT INTO meta VALUES (?, ?)", [version, folder.url])
@@ -152,8 +161,7 @@ def open_catalogue(
 def _part_tables(
     folder: TagFolder, kind: str, schema: pa.Schema, parts: list[str]
 ) -> Iterator[pa.Table]:
-    """Yield an empty table and then a kind's files, all in `schema` and with `first_row`."""
-    yield _with_part(schema.empty_table(), 0)
+    """Yield a kind's files, all in `schema` and with `first_row`."""
     for part in parts:
         table = _read_part(folder, folder.path(kind, part), schema)
         yield _with_part(table, int(part.rpartition("/")[2].removesuffix(".parquet")))
@@ -185,10 +193,34 @@ def _read_part(folder: TagFolder, path: str, schema: pa.Schema) -> pa.Table:
     return table
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, name: str, tables: Iterator[pa.Table]) -> None:
-    """Create a table from a stream of Arrow tables, some 64 MB at a time."""
-    connection.register("chunk", next(tables))
+def _fill(
+    connection: duckdb.DuckDBPyConnection, name: str, folder: TagFolder, kind: str,
+    schema: pa.Schema, parts: list[str],
+) -> None:  # fmt: skip
+    """Create a table of one kind's files."""
+    with_part = "first_row" not in schema.names
+    connection.register("chunk", _with_part(schema.empty_table(), 0))
     connection.execute(f"CREATE TABLE {name} AS SELECT * FROM chunk")  # noqa: S608
+    needed = [f'"{field.name}"' for field in schema if not field.nullable]
+    try:
+        paths = [folder.path(kind, part) for part in parts]
+        rows = gathered(connection, folder.filesystem, paths, schema, with_part=with_part)
+        rows.insert_into(name)
+        incomplete = connection.execute(
+            f"SELECT 1 FROM {name} WHERE {' IS NULL OR '.join(needed)} IS NULL LIMIT 1"  # noqa: S608
+        ).fetchall()
+        whole = not incomplete
+    except duckdb.Error:
+        whole = False
+    if not whole:
+        connection.execute(f"DELETE FROM {name}")  # noqa: S608
+        _fill_one_by_one(connection, name, _part_tables(folder, kind, schema, parts))
+
+
+def _fill_one_by_one(
+    connection: duckdb.DuckDBPyConnection, name: str, tables: Iterator[pa.Table]
+) -> None:
+    """Fill a table from Arrow tables, some 64 MB at a time; raises where a file is at fault."""
     waiting: list[pa.Table] = []
     size = 0
     for table in tables:
@@ -199,7 +231,6 @@ def _fill(connection: duckdb.DuckDBPyConnection, name: str, tables: Iterator[pa.
             waiting, size = [], 0
     if waiting:
         _insert(connection, name, waiting)
-    connection.unregister("chunk")
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, name: str, tables: list[pa.Table]) -> None:

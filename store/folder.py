@@ -5,14 +5,14 @@ object store it is one put of the same bytes. A part exists once its receipt doe
 receipt are left-overs of an interrupted scan and are never read.
 """
 
-import os
 import posixpath
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import fsspec
+import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +20,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import TagsError, one_line
 from ..labels.tag import KINDS, RECEIPT, SCHEMAS
+from .gather import gathered
+from .location import locate
 
 
 class TagFolder:
@@ -31,7 +33,8 @@ class TagFolder:
 
     def __init__(self, url: str) -> None:
         self.url = str(url)
-        self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
+        # Without a memory of listings: other processes write here too.
+        self.filesystem, self.root = locate(self.url, use_listings_cache=False)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
 
     def path(self, *names: str) -> str:
@@ -48,9 +51,33 @@ class TagFolder:
             self.filesystem.pipe_file(path, data)
             return
         self.filesystem.makedirs(posixpath.dirname(path), exist_ok=True)
-        aside = f"{path}.{os.getpid()}.tmp"
-        self.filesystem.pipe_file(aside, data)
-        Path(aside).replace(path)
+        aside = _aside(path)
+        try:
+            self.filesystem.pipe_file(str(aside), data)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file unless there is one already; return whether it was written.
+
+        Of several that try at once one succeeds, on local disks and on stores whose fsspec
+        filesystem puts conditionally for `mode="create"` (s3fs and gcsfs do).
+        """
+        try:
+            if not self.is_local:
+                self.filesystem.pipe_file(path, data, mode="create")
+                return True
+            self.filesystem.makedirs(posixpath.dirname(path), exist_ok=True)
+            aside = _aside(path)
+            try:
+                aside.write_bytes(data)
+                Path(path).hardlink_to(aside)
+            finally:
+                aside.unlink(missing_ok=True)
+        except FileExistsError:
+            return False
+        return True
 
     def publish(self, kind: str, shard: str, first_row: int, table: pa.Table) -> None:
         """Publish one file of a part, in the schema of its kind."""
@@ -72,19 +99,32 @@ class TagFolder:
             return []
         return sorted(p for p in self.filesystem.find(root) if p.endswith(".parquet"))
 
+    def settled(self) -> set[tuple[str, int]]:
+        """Return (shard, first row) of the parts that are done or set aside."""
+        prefix = self.path("receipts") + "/"
+        done = (path.removeprefix(prefix).rpartition("/") for path in self.receipt_paths())
+        failed = {(p["shard"], p["first_row"]) for f in self.failures() for p in f["parts"]}
+        return failed | {(shard, int(name.removesuffix(".parquet"))) for shard, _, name in done}
+
     def receipts(self) -> pa.Table:
         """Read all receipts into one table in the schema `RECEIPT`, sorted by path.
 
         Raises:
             TagsError: a receipt cannot be read.
         """
-        tables = [self._read(path) for path in self.receipt_paths()]
-        return pa.concat_tables(tables) if tables else RECEIPT.empty_table()
+        paths = self.receipt_paths()
+        if not paths:
+            return RECEIPT.empty_table()
+        try:
+            with duckdb.connect() as connection:
+                rows = gathered(connection, self.filesystem, paths, RECEIPT)
+                return rows.to_arrow_table().cast(RECEIPT)
+        except (duckdb.Error, pa.ArrowException):  # one by one, to name the one at fault
+            return pa.concat_tables([self._read(path) for path in paths])
 
     def _read(self, path: str) -> pa.Table:
         try:
             with self.filesystem.open(path, "rb") as file:
-                # Without threads: thousands of tiny files gain nothing by them.
                 return pq.ParquetFile(file).read(use_threads=False).cast(RECEIPT)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise TagsError(
@@ -112,20 +152,42 @@ class TagFolder:
         return receipts
 
     def failures(self) -> Iterator[dict[str, Any]]:
-        """Yield what is written of each shard that was set aside, in path order."""
+        """Yield the account of each shard that was set aside, or parts of it, in path order.
+
+        `parts` has the account of each bad part, and is empty where the whole shard could not be
+        planned.
+        """
         root = self.path("failed")
-        if self.filesystem.exists(root):
-            for path in sorted(self.filesystem.find(root)):
-                if path.endswith(".json"):
-                    yield orjson.loads(self.filesystem.cat_file(path))
+        if not self.filesystem.exists(root):
+            return
+        shards: dict[str, dict[int, dict[str, Any]]] = {}
+        for path in sorted(self.filesystem.find(root)):
+            if path.endswith(".json"):
+                account = orjson.loads(self.filesystem.cat_file(path))
+                shards.setdefault(account["shard"], {})[account.get("first_row", -1)] = account
+        for accounts in shards.values():
+            first = accounts[min(accounts)]
+            accounts.pop(-1, None)
+            yield first | {"parts": [accounts[first_row] for first_row in sorted(accounts)]}
 
     def set_aside(self, shard: str, account: dict[str, Any]) -> None:
-        """Write why a shard could not be scanned."""
+        """Write why a shard, or the part of it that `first_row` names, could not be scanned.
+
+        A part has its own file below the shard's, so that tasks which set aside parts of one shard
+        at once do not overwrite each other; the shard's own file tells of the last of them.
+        """
         data = orjson.dumps(account, option=orjson.OPT_INDENT_2)
+        if "first_row" in account:
+            self.write(self.path("failed", shard, f"{account['first_row']}.json"), data)
         self.write(self.path("failed", f"{shard}.json"), data)
 
     def take_back(self, shard: str) -> None:
-        """Forget that a shard was set aside, because it has been scanned since."""
-        path = self.path("failed", f"{shard}.json")
-        if self.filesystem.exists(path):
-            self.filesystem.rm_file(path)
+        """Forget that a shard was set aside, because it is to be scanned again."""
+        for path in (self.path("failed", f"{shard}.json"), self.path("failed", shard)):
+            if self.filesystem.exists(path):
+                self.filesystem.rm(path, recursive=True)
+
+
+def _aside(path: str) -> Path:
+    # Not by process: those of two machines, or two threads, may have the same number.
+    return Path(f"{path}.{uuid4().hex}.tmp")

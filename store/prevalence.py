@@ -19,6 +19,7 @@ from ..labels.taxonomy import LABELS, PORTRAYALS
 from .audited import audited_rows
 from .counts import COUNTED, OF_CANDIDATES, By, Count, Estimator, Unit
 from .folder import TagFolder
+from .scans import failed_parts, name_of_failed
 from .where import Condition
 
 DEFAULT_THRESHOLD = 0.5
@@ -182,7 +183,10 @@ def _common_notes(
         notes.append(f"partial: {partial} of {parts} parts were cut short by --limit")
     if taggings > 1:
         notes.append(f"tagged by {taggings} versions of taxonomy, lexicon or models")
-    failed = [shard for (shard,) in connection.execute("SELECT shard FROM failed").fetchall()]
+    failed = [
+        name_of_failed(part["shard"], part["first_row"], part["end_row"])
+        for part in failed_parts(connection)
+    ]
     if failed:
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         notes.append(f"not counted, failed: {', '.join(failed[:3])}{more}")

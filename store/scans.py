@@ -32,7 +32,21 @@ def scans(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return [{**scan, "options": orjson.loads(scan["options"])} for scan in found]
 
 
-def failed_shards(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return the shards that were set aside, each with `shard`, `why` and `retry`."""
-    rows = connection.execute("SELECT shard, why, retry FROM failed ORDER BY shard").fetchall()
-    return [dict(zip(("shard", "why", "retry"), row, strict=True)) for row in rows]
+def failed_parts(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return what was set aside: each with `shard`, `first_row`, `end_row`, `why` and `retry`.
+
+    `first_row` is null where the whole shard could not be planned; `end_row` where only reading it
+    would tell.
+    """
+    names = ("shard", "first_row", "end_row", "why", "retry")
+    rows = connection.execute(
+        f"SELECT {', '.join(names)} FROM failed ORDER BY shard, first_row"  # noqa: S608
+    ).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def name_of_failed(shard: str, first_row: int | None, end_row: int | None) -> str:
+    """Name a part that was set aside for a person: its shard, and rows where it is a part of it."""
+    if end_row is None:
+        return shard
+    return f"{shard} rows {first_row} to {end_row - 1}"

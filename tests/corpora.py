@@ -49,11 +49,27 @@ def jsonl(rows: list[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+def wet(rows: list[dict[str, Any]]) -> bytes:
+    """Return the texts of rows as WET: a conversion record each."""
+    records = []
+    for number, row in enumerate(rows):
+        text = (row["text"] or "").encode()
+        head = (
+            f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Record-ID: <urn:uuid:{number}>\r\n"
+            f"Content-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n"
+        )
+        records.append(head.encode() + text + b"\r\n\r\n")
+    return b"".join(records)
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     """Write rows in the format that the path's ending says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=7)
+    elif ".wet" in path.suffixes:
+        data = wet(rows)
+        path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     elif path.suffix == ".gz":
         path.write_bytes(gzip.compress(jsonl(rows)))
     elif path.suffix == ".zst":

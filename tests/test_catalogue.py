@@ -162,7 +162,7 @@ def test_failed_shards_are_known_to_the_catalogue(folder: TagFolder) -> None:
     folder.set_aside("bad.parquet", BAD)
     with open_catalogue(folder) as connection:
         assert connection.execute("SELECT * FROM failed").fetchall() == [
-            ("bad.parquet", "no column 'text'", "mend it")
+            ("bad.parquet", None, None, "no column 'text'", "mend it")
         ]
 
 

@@ -77,7 +77,7 @@ async function showCorpus() {
     place.replaceChildren(...parts.map(([figure, what]) => el("span", {}, el("strong", {}, figure), ` ${what}`)));
     const warnings = [];
     if (sum("partial_parts")) warnings.push(`Partial: ${number(sum("partial_parts"))} of ${number(sum("parts"))} parts were cut short by --limit.`);
-    if (failed.length) warnings.push(`Not counted: ${failed.length} failed ${failed.length > 1 ? "shards, the first" : "shard,"} ${failed[0].shard} (${failed[0].why ?? "no reason was kept"}).`);
+    if (failed.length) warnings.push(`Not counted: ${number(failed.length)} failed ${failed.length > 1 ? "parts, the first of" : "part, of"} ${failed[0].shard} (${failed[0].why ?? "no reason was kept"}).`);
     document.getElementById("warnings").replaceChildren(...warnings.map((text) => el("p", { class: "warning" }, text)));
     const last = scans.at(-1);
     document.getElementById("provenance").textContent = last ? `Scanned from ${last.root}, begun ${last.started}. Taxonomy ${last.taxonomy_digest}, lexicon ${last.lexicon_digest}, models ${last.models_digest}.` : "";

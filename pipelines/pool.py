@@ -1,0 +1,132 @@
+"""datatrove's local executor, on a pool that notices when a worker is killed."""
+
+import errno
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+import pyarrow as pa
+from datatrove.executor import LocalPipelineExecutor
+
+from ..errors import ScanError, one_line
+from .locks import share_lock
+
+_TICK = 1.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Imported once, in the fork server: most of a worker's start.
+_PRELOADED = [
+    "narrascope.pipelines.scan",
+    "narrascope.classifiers.evidence",
+    "narrascope.classifiers.verdict",
+]
+
+
+class LostWorkerError(Exception):
+    """A worker was killed, and the pool with it; `ranks` are the tasks that were being run."""
+
+    def __init__(self, ranks: list[int]) -> None:
+        super().__init__(ranks)
+        self.ranks = ranks
+
+
+class WatchedExecutor(LocalPipelineExecutor):
+    """datatrove's local executor with a pool that notices when a worker is killed.
+
+    The pool of the base class waits for ever for a worker that was killed. Here the pool breaks,
+    and whoever runs it learns which tasks were in hand.
+    """
+
+    def ended(self, lease: Path | None) -> Iterator[list[int]]:
+        """Run all tasks; yield the ranks that ended since the last time, at least every second.
+
+        Args:
+            lease: a file that every worker holds a shared lock on while it lives.
+
+        Raises:
+            LostWorkerError: a worker was killed.
+            ScanError: a task failed as a whole.
+        """
+        pool = ProcessPoolExecutor(
+            max_workers=self.workers,
+            mp_context=self._context(),
+            initializer=_begin_worker,
+            initargs=(lease, self._workers_log()),
+        )
+        waiting = deque(range(self.tasks))
+        running: dict[Future[None], int] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    rank = waiting.popleft()
+                    running[pool.submit(self._run_quietly, rank)] = rank
+                done, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                yield [running.pop(future) for future in done]
+        except BrokenProcessPool as error:
+            raise LostWorkerError(list(running.values())) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise self._stopped(error) from error
+            raise ScanError(
+                f"there is no room to write {error.filename or 'to the disk'} ({error.strerror}): "
+                "free some, and run the same command again, which goes on where this stopped"
+            ) from error
+        except Exception as error:
+            raise self._stopped(error) from error
+        finally:
+            workers = list((pool._processes or {}).values()) if waiting or running else []
+            pool.shutdown(wait=not workers, cancel_futures=True)
+            for worker in workers:
+                worker.kill()
+
+    def _stopped(self, error: Exception) -> ScanError:
+        return ScanError(
+            f"a task stopped ({one_line(error)}); its log is in {self.logging_dir.path}: "
+            "mend that, and run the same command again, which goes on where this stopped"
+        )
+
+    def _context(self) -> BaseContext:
+        # Workers are what runs side by side; and a fork server must have no threads of its own.
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+        context = get_context(self.start_method)
+        context.set_forkserver_preload(_PRELOADED)
+        return context
+
+    def _run_quietly(self, rank: int) -> None:
+        # Without a result: a worker that is killed while it sends one would leave half of it.
+        self._run_for_rank(rank, local_rank=1)
+
+    def _workers_log(self) -> Path:
+        if not self.logging_dir.is_local():
+            return Path(os.devnull)  # each task's log is beside the tags
+        log = Path(self.logging_dir.path) / "workers.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log
+
+
+def _begin_worker(lease: Path | None, log: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if lease is not None:
+        share_lock(lease)
+    # datatrove prints a traceback of what fails to standard error besides its log; the parent says
+    # it in one line instead.
+    os.dup2(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644), 2)
+    pa.set_cpu_count(1)
+
+
+def _end_with_parent() -> None:
+    # The fork server outlives a killed parent as long as its workers do, so that neither a closed
+    # pipe to it nor the kernel's parent-death signal tells them; the parent's own sentinel does.
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
