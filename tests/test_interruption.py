@@ -16,11 +16,11 @@ from narrascope.tests.processes import (
     PATIENCE,
     command,
     descendants,
-    published,
     receipts,
     until,
     workers,
 )
+from narrascope.tests.published import published
 
 SHARDS = 40
 
