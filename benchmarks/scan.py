@@ -49,7 +49,7 @@ from narrascope.pipelines.stages import Evidence, Screen, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 
-COPIES = {"web": 64, "dense": 4}
+COPIES = {"web": 32, "dense": 2}
 SIZES = (1, 4, 16)
 
 

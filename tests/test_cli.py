@@ -116,7 +116,7 @@ def test_failures_are_one_line_with_what_to_do(place: Path, tmp_path: Path) -> N
         (("stats", "--tags", place / "tags", "--estimator", "audited"), "audit"),
         (("manifest", "plan", bad, "--tags", place / "tags"), "malevolent"),
         (("manifest", "verify", tmp_path / "absent"), "does not exist"),
-        (("scan", place / "corpus", "--tags", tmp_path / "t", "--executor", "ray"), "later"),
+        (("scan", place / "corpus", "--tags", tmp_path / "t", "--partition", "cpu"), "leave out"),
         (("scan", place / "corpus", "--tags", tmp_path / "t", "--format", "csv"), "parquet"),
         (("scan", place / "corpus", "--tags", tmp_path / "t", "--control-rate", "7"), "0 to 1"),
     ):
