@@ -57,7 +57,7 @@ class WatchedExecutor(LocalPipelineExecutor):
             max_workers=self.workers,
             mp_context=self._context(),
             initializer=_begin_worker,
-            initargs=(lease, self._workers_log()),
+            initargs=(lease, self._workers_log(), dict(os.environ)),
         )
         waiting = deque(range(self.tasks))
         running: dict[Future[None], int] = {}
@@ -113,7 +113,9 @@ class WatchedExecutor(LocalPipelineExecutor):
         return log
 
 
-def _begin_worker(lease: Path | None, log: Path) -> None:
+def _begin_worker(lease: Path | None, log: Path, environment: dict[str, str]) -> None:
+    # A fork server keeps the environment that it began with: another scan's, in a process of many.
+    os.environ.update(environment)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if lease is not None:
