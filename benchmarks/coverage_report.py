@@ -84,7 +84,7 @@ def goals(cells: list[dict[str, Any]]) -> list[str]:
         )
         error = max(figure(c, OURS, 4) for c in own)
         missed = [] if covered >= COVERAGE else ["coverage"]
-        missed += [] if ratio <= WIDTH else ["width"]
+        missed += [] if relying <= WIDTH else ["width"]
         missed += (
             []
             if all(figure(c, OURS, 4) <= c["simple_random_rmse"] for c in own)
