@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, terminal
+from . import __version__, tables, terminal
 from .cli_audit import audits
 from .cli_cluster import (
     Executor,
@@ -109,9 +109,9 @@ def scan(
             keep_text=not no_text, limit=limit, retry_failed=retry_failed, progress=progress,
         )  # fmt: skip
     if report.jobs:
-        terminal.print_submitted(report, tags)
+        tables.print_submitted(report, tags)
         return
-    terminal.print_scan(report, tags)
+    tables.print_scan(report, tags)
     if report.failed:
         raise typer.Exit(1)
 
@@ -144,7 +144,7 @@ def stats(
             catalogue, label=label, by=by, unit=unit, estimator=estimator,
             thresholds=current_thresholds(), distinct=distinct, limit=limit, folder=folder,
         )  # fmt: skip
-    terminal.print_prevalence(rows, format)
+    tables.print_prevalence(rows, format)
 
 
 @app.command()
@@ -174,7 +174,7 @@ def drift(
         open_catalogue(TagFolder(tags)), against=earlier, by=by, label=label, unit=unit,
         estimator=estimator, before=before, after=after, top=top, thresholds=current_thresholds(),
     )  # fmt: skip
-    terminal.print_drift(rows, format)
+    tables.print_drift(rows, format)
 
 
 @app.command()
@@ -213,7 +213,7 @@ def demo(
     example = example_policy()
     with terminal.scan_progress() as progress:
         report = run(str(corpus), tags, workers=2, progress=progress)
-    terminal.print_scan(report, tags)
+    tables.print_scan(report, tags)
     folder, thresholds = TagFolder(tags), current_thresholds()
     with open_catalogue(folder) as catalogue:
         overall = prevalence(catalogue, thresholds=thresholds)
@@ -221,10 +221,10 @@ def demo(
         filters = Filters(label="malevolent")
         page = list_documents(catalogue, folder, filters=filters, limit=3, passages=True)
         planned = plan(catalogue, load_policy(example), thresholds=thresholds)
-    terminal.print_prevalence(overall, TableFormat.table)
-    terminal.print_prevalence(by_source, TableFormat.table)
+    tables.print_prevalence(overall, TableFormat.table)
+    tables.print_prevalence(by_source, TableFormat.table)
     terminal.print_documents("highest for malevolent", page.documents)
-    terminal.print_plan(planned, TableFormat.table, by=("bucket", "label", "source"))
+    tables.print_plan(planned, TableFormat.table, by=("bucket", "label", "source"))
     terminal.say(
         [
             "",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import terminal
+from . import tables, terminal
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail
 from .errors import SourceError
 from .settings import read_settings
@@ -87,7 +87,7 @@ def audit_sample(
         )  # fmt: skip
     rows = labelling_rows(audit, verdict=with_verdict, blind=blind)
     files = write_labelling_file(rows, out, format)
-    terminal.print_drawn(audit, files, notes)
+    tables.print_drawn(audit, files, notes)
 
 
 @audits.command("import")
@@ -100,7 +100,7 @@ def audit_import(
     from .store.folder import TagFolder
 
     report = import_labels(TagFolder(tags), files)
-    terminal.print_import(report)
+    tables.print_import(report)
     if report.bad:
         fail(
             f"{len(report.bad)} records are not kept: mend them in the file and import it again, "
@@ -129,7 +129,7 @@ def audit_label(
     audit = read_audit(TagFolder(tags), name)
     with closing(reader), terminal.progress("reading", of="items") as progress:
         report = label_audit(audit, reader, workers=workers, progress=progress)
-    terminal.print_import(report)
+    tables.print_import(report)
     if report.bad:
         fail(f"{len(report.bad)} items have no usable answer: run the same command again for them")
 
@@ -156,7 +156,7 @@ def audit_report(
         rows = report(
             catalogue, folder, thresholds=current_thresholds(), name=name, width=width
         )  # fmt: skip
-    terminal.print_report(rows, format)
+    tables.print_report(rows, format)
     if plots:
         from .store.diagram import draw_reliability
 

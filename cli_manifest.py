@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from . import terminal
+from . import tables, terminal
 from .errors import SettingsError
 from .settings import read_settings
 
@@ -68,7 +68,7 @@ def manifest_plan(
 
     catalogue = open_catalogue(TagFolder(tags))
     wanted = [name.value for name in by or Breakdown]
-    terminal.print_plan(
+    tables.print_plan(
         plan(catalogue, load_policy(policy), thresholds=current_thresholds(), by=wanted), format
     )
 
@@ -160,7 +160,7 @@ def reweigh(
             manifest, source, out, root=root, mode=mode.value, match=match.value, workers=workers,
             progress=progress,
         )  # fmt: skip
-    terminal.print_reweighed(record)
+    tables.print_reweighed(record)
 
 
 def current_thresholds() -> dict[str, float]:

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "api": {"errors", "labels", "classifiers", "store", "manifests"},
     "settings": {"errors"},
     "terminal": {"errors"},
+    "tables": {"errors", "terminal"},
 }
 """What each room may look into; `cli` and the package itself may look into all."""
 
