@@ -70,7 +70,7 @@ def population(
     generator = np.random.default_rng(seed)
     gate = load_cascade().gate
     texts = pa.array([passage.text for passage in passages], pa.large_string())
-    passed = np.asarray(gate.candidates(texts))
+    passed = np.isin(np.arange(len(texts)), gate.find(texts).documents)
     yes = np.array([positive(passage) for passage in passages])
     count = round(size * prevalence)
     known = round((size - count) * CANDIDATES)
