@@ -170,7 +170,6 @@ def stages(folder: Path, name: str, megabytes: float) -> dict[str, float]:
     )
     for stage in (Screen(options), Evidence(options), Verdict(options)):
         documents = timed(stage.name.lower(), partial(list, stage.run(iter(documents))))
-    found["windows"] = sum(len(d.metadata.get("windows", ())) for d in documents)
     return found
 
 
