@@ -184,23 +184,25 @@ class _PartReading:
                 matches = self.gate.matches(data)
             if matches:
                 self.candidates += 1
-                marks = {"drawn": True} if drawn else {}
-                yield self._document(data, row, read_windows(data, matches), len(matches), **marks)
+                document = self._document(data, row, read_windows(data, matches), len(matches))
+                yield _keep_text(document, data, drawn=True) if drawn else document
             elif in_control:
-                text = data[: 4 * CONTROL_CHARACTERS].decode(errors="ignore")[:CONTROL_CHARACTERS]
-                pieces = [Window(start, end, text[start:end]) for start, end in slices(text)]
-                yield self._document(data, row, pieces, 0, control="gate")
+                document = _keep_text(self._document(data, row, [], 0), data, control="gate")
+                document.metadata["windows"] = [
+                    Window(start, end, document.text[start:end])
+                    for start, end in slices(document.text)
+                ]
+                yield document
 
     def _drawn(self, stratum: str, rows: np.ndarray, rate: float) -> np.ndarray:
         name = self.part.shard.name
         return below(draws(f"control-{stratum}", self.options.seed, name, rows), rate)
 
     def _document(
-        self, data: bytes, row: dict[str, Any], windows: list[Window], matches: int, **marks: Any
+        self, data: bytes, row: dict[str, Any], windows: list[Window], matches: int
     ) -> Document:
-        kept = data[: 4 * CONTROL_CHARACTERS] if marks else b""
         return Document(
-            kept.decode(errors="ignore")[:CONTROL_CHARACTERS],
+            "",
             f"{self.part.shard.name}#{row['row']}",
             metadata={
                 "shard": self.part.shard.name,
@@ -208,6 +210,14 @@ class _PartReading:
                 "text_hash": xxhash.xxh3_64_intdigest(data),
                 "gate_matches": matches,
                 "windows": windows,
-                **({"characters": code_points(data), **marks} if marks else {}),
             },
         )
+
+
+def _keep_text(document: Document, data: bytes, **marks: Any) -> Document:
+    """Give a drawn document the text that the control sample keeps, and mark it."""
+    # A character is cut at most, at the end of what was looked at: further on than is kept.
+    beginning = data[: 4 * CONTROL_CHARACTERS].decode(errors="ignore")
+    document.text = beginning[:CONTROL_CHARACTERS]
+    document.metadata |= {"characters": code_points(data), **marks}
+    return document

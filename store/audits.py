@@ -152,11 +152,5 @@ def _parquet(table: pa.Table, schema: pa.Schema) -> bytes:
 
 
 def _read(folder: TagFolder, path: str, schema: pa.Schema) -> pa.Table:
-    try:
-        with folder.filesystem.open(path, "rb") as file:
-            return pq.ParquetFile(file).read(use_threads=False).cast(schema)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise TagsError(
-            f"{path} cannot be read ({one_line(error)}): restore it from a copy, or remove it and "
-            "import the labelling files again"
-        ) from error
+    cure = "restore it from a copy, or remove it and import the labelling files again"
+    return folder.read(path, schema, name=path, cure=cure)

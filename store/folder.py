@@ -123,14 +123,22 @@ class TagFolder:
             return pa.concat_tables([self._read(path) for path in paths])
 
     def _read(self, path: str) -> pa.Table:
+        return self.read(
+            path, RECEIPT, name=f"receipt {path}",
+            cure="remove it and run the scan again, which reads only that part anew",
+        )  # fmt: skip
+
+    def read(self, path: str, schema: pa.Schema, *, name: str, cure: str) -> pa.Table:
+        """Read a Parquet file of the folder in a schema; `name` and `cure` are for the message.
+
+        Raises:
+            TagsError: the file cannot be read.
+        """
         try:
             with self.filesystem.open(path, "rb") as file:
-                return pq.ParquetFile(file).read(use_threads=False).cast(RECEIPT)
+                return pq.ParquetFile(file).read(use_threads=False).cast(schema)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise TagsError(
-                f"receipt {path} cannot be read ({one_line(error)}): remove it and "
-                "run the scan again, which reads only that part anew"
-            ) from error
+            raise TagsError(f"{name} cannot be read ({one_line(error)}): {cure}") from error
 
     def require_receipts(self) -> pa.Table:
         """Read the receipts, or say what to do where there are none.
