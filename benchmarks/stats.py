@@ -111,7 +111,10 @@ def fill(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         "'d' AS lexicon_digest, 'd' AS models_digest, 2 AS tagging_version "
         "FROM totals GROUP BY shard, first_row"
     )
-    connection.execute("CREATE TABLE failed (shard VARCHAR, why VARCHAR, retry VARCHAR)")
+    connection.execute(
+        "CREATE TABLE failed (shard VARCHAR, first_row BIGINT, end_row BIGINT, why VARCHAR, "
+        "retry VARCHAR)"
+    )
     connection.execute("CHECKPOINT")
 
 
