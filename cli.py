@@ -201,7 +201,7 @@ def demo(
 ) -> None:
     """Scan the bundled demo corpus, print the tables, and say what to try next."""
     from .manifests.plan import plan
-    from .manifests.policy import load_policy
+    from .manifests.policy_file import load_policy
     from .pipelines.demo import demo_corpus, example_policy
     from .pipelines.scan import scan as run
     from .store.catalogue import open_catalogue

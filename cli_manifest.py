@@ -62,7 +62,7 @@ def manifest_plan(
 ) -> None:
     """Show what a policy would change and what it would also touch; nothing is written."""
     from .manifests.plan import plan
-    from .manifests.policy import load_policy
+    from .manifests.policy_file import load_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 
@@ -83,7 +83,7 @@ def manifest_build(
 ) -> None:
     """Fix what a policy decides in a manifest: a bucket for each document, a weight for each."""
     from .manifests.build import build_manifest
-    from .manifests.policy import load_policy
+    from .manifests.policy_file import load_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 

@@ -16,7 +16,8 @@ from ..manifests.export import EXPORTERS, export
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
-from ..manifests.policy import Policy, check_policy, load_policy
+from ..manifests.policy import Policy
+from ..manifests.policy_file import check_policy, load_policy
 from .problems import Problem
 from .service import Cursor, Service, ServiceOf
 

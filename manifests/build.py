@@ -19,7 +19,7 @@ from ..errors import ManifestError, TagsError, one_line
 from ..store.folder import TagFolder
 from ..store.scans import failed_parts, name_of_failed
 from .assign import DOCUMENTS_FILE, first_match
-from .census import Census
+from .decide import Decision, decide
 from .manifest import (
     DOCUMENTS,
     MANIFEST_FILE,
@@ -29,9 +29,10 @@ from .manifest import (
     Tagging,
     load_manifest,
 )
-from .plan import plan
-from .planned import Plan
+from .marks import marks
+from .plan import plan_of, thresholds_of
 from .policy import Policy
+from .takedown import TAKEDOWN_FILE, read_takedown, takedown_digest
 
 _BATCH = 100_000
 _RECEIPT_COLUMNS = (
@@ -51,7 +52,7 @@ def build_manifest(
     """Build a manifest aside and rename it to `out` once it is complete.
 
     Args:
-        folder: the tag folder, for its name.
+        folder: the tag folder, for its name, its takedown list and the passages of its tags.
         connection: its open catalogue.
         policy: what to decide.
         out: a folder that does not exist yet, or that holds this very manifest, which is then
@@ -67,16 +68,22 @@ def build_manifest(
     out = out.resolve()
     tagging, root, columns = _check_receipts(connection)
     receipts_digest = _receipts_digest(connection)
-    name = f"{policy.digest()}\0{receipts_digest}\0{tagging.model_dump_json()}"
+    takedown = read_takedown(folder)
+    name = "\0".join(
+        (policy.digest(), receipts_digest, tagging.model_dump_json(), takedown_digest(takedown))
+    )
     identity = xxhash.xxh3_64_hexdigest(name.encode())
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _same_manifest(out, identity)
-    planned = plan(connection, policy, thresholds=thresholds)
+    limits = thresholds_of(thresholds)
+    decided = decide(connection, policy, takedown=takedown, limits=limits)
+    planned = plan_of(connection, policy, decided, limits=limits)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         aside.mkdir(parents=True)
-        listed = _write_documents(connection, policy, planned, aside / DOCUMENTS_FILE)
-        parts = _write_shards(connection, policy, aside / SHARDS_FILE)
+        listed = _write_documents(folder, connection, decided, aside / DOCUMENTS_FILE)
+        parts = _write_shards(connection, decided, aside / SHARDS_FILE)
+        pq.write_table(takedown, aside / TAKEDOWN_FILE, compression="zstd")
         manifest = Manifest(
             id=identity,
             created=datetime.now(UTC),
@@ -86,11 +93,13 @@ def build_manifest(
             columns=columns,
             policy=policy,
             policy_digest=policy.digest(),
+            partition=decided.partition,
+            takedown_digest=takedown_digest(takedown),
             receipts_digest=receipts_digest,
             tagging=tagging,
             seed=policy.seed,
             thresholds=planned.thresholds,
-            weights=dict(zip(policy.names, planned.weights, strict=True)),
+            weights=dict(zip(decided.partition.names, planned.weights, strict=True)),
             plan=planned,
             parts=parts,
             listed_documents=listed,
@@ -166,32 +175,40 @@ def _failure_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _write_documents(
-    connection: duckdb.DuckDBPyConnection, policy: Policy, planned: Plan, path: Path
+    folder: TagFolder, connection: duckdb.DuckDBPyConnection, decided: Decision, path: Path
 ) -> int:
-    """Write the tagged documents that the rule for untagged ones would place elsewhere."""
-    tagged, tagged_bound = first_match(policy.buckets)
-    untagged, untagged_bound = first_match(policy.buckets, untagged=True)
-    names, weights = pa.array(policy.names), pa.array(planned.weights, pa.float64())
-    query = f"""SELECT shard, "row", doc_id, text_hash, b FROM (
-        SELECT *, {tagged} AS b, {untagged} AS u FROM documents) WHERE b <> u
-        ORDER BY shard, "row" """  # noqa: S608 (identifiers from the schema)
-    cursor = connection.cursor()
-    batches = cursor.sql(query, params=[*tagged_bound, *untagged_bound]).to_arrow_reader(_BATCH)
+    """Write the tagged documents that the rule for untagged ones would place elsewhere.
+
+    Those with something to be marked in them are written wherever they fall.
+    """
+    pieces = decided.partition.pieces
+    tagged, tagged_bound = first_match(pieces)
+    untagged, untagged_bound = first_match(pieces, untagged=True)
+    names, weights = pa.array(decided.partition.names), pa.array(decided.weights, pa.float64())
+    connection.register("marks", marks(folder, connection, pieces))
+    query = f"""SELECT d.shard, d."row", doc_id, text_hash, b, spans, places FROM (
+        SELECT *, {tagged} AS b, {untagged} AS u FROM documents) AS d
+        LEFT JOIN marks AS m ON d.shard = m.shard AND d."row" = m."row"
+        WHERE b <> u OR m.shard IS NOT NULL ORDER BY d.shard, d."row" """  # noqa: S608 (identifiers from the schema)
+    batches = connection.sql(query, params=[*tagged_bound, *untagged_bound]).to_arrow_reader(_BATCH)
     listed = 0
     with pq.ParquetWriter(path, DOCUMENTS, compression="zstd") as writer:
         for batch in batches:
             bucket = batch.column("b")
-            columns = [*batch.columns[:4], names.take(bucket), weights.take(bucket)]
+            columns = [
+                *batch.columns[:4], names.take(bucket), weights.take(bucket), *batch.columns[5:]
+            ]  # fmt: skip
             writer.write_table(pa.Table.from_arrays(columns, DOCUMENTS.names).cast(DOCUMENTS))
             listed += batch.num_rows
+    connection.unregister("marks")
     return listed
 
 
-def _write_shards(connection: duckdb.DuckDBPyConnection, policy: Policy, path: Path) -> int:
+def _write_shards(connection: duckdb.DuckDBPyConnection, decided: Decision, path: Path) -> int:
     """Write every part with what each bucket takes of it, and return how many there are."""
-    census = Census(connection, policy)
+    census, names = decided.census, decided.partition.names
     taken = census.decided(("shard", "first_row"))
-    known = [not census.estimated(index) for index in range(len(policy.names))]
+    known = [not (decided.unfound or census.estimated(index)) for index in range(len(names))]
     receipts = connection.execute(
         f"SELECT {', '.join(_RECEIPT_COLUMNS)} FROM receipts "  # noqa: S608
         "ORDER BY shard, first_row"
@@ -215,9 +232,7 @@ def _write_shards(connection: duckdb.DuckDBPyConnection, policy: Policy, path: P
                 "bytes": int(size),
                 "tokens": None if np.isnan(tokens) else int(tokens),
             }
-            for name, exact, (documents, size, tokens) in zip(
-                policy.names, known, counts, strict=True
-            )
+            for name, exact, (documents, size, tokens) in zip(names, known, counts, strict=True)
         ]
         rows.append(row)
     pq.write_table(pa.Table.from_pylist(rows, SHARDS), path, compression="zstd")

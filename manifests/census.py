@@ -1,4 +1,4 @@
-"""How many documents, bytes and tokens fall in each bucket, from the catalogue alone.
+"""How many documents, bytes and tokens fall in each piece of a partition, from the catalogue alone.
 
 Documents with a tag row are counted one by one. The others are what the scan's exact counts by
 source, domain, month and language hold beyond them; buckets that read nothing else of an untagged
@@ -16,27 +16,27 @@ import numpy as np
 from ..errors import PolicyError, TagsError
 from ..store.condition import GROUP_COLUMNS
 from .assign import first_match
-from .policy import Bucket, Policy
+from .partition import Piece
 
 Group = tuple[str | int | None, ...]
 
 
 class Census:
-    """Counts a catalogue by a policy's buckets.
+    """Counts a catalogue by the pieces of a partition, which are called buckets here.
 
-    All arrays are float64 of shape (buckets, 3): a row for each of `policy.names`, with documents,
-    bytes and tokens; tokens are NaN where part of the corpus has no token counts.
+    All arrays are float64 of shape (buckets, 3): a row for each piece, with documents, bytes and
+    tokens; tokens are NaN where part of the corpus has no token counts.
 
     Args:
-        connection: an open catalogue.
-        policy: the policy whose buckets are counted.
+        connection: an open catalogue; documents that pieces take by name are registered in it as
+            `chosen`.
+        pieces: the pieces of a partition.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, pieces: Sequence[Piece]) -> None:
         self._connection = connection
-        self._buckets = policy.buckets
-        self._names = policy.names
-        self._sized = frozenset(i for i, b in enumerate(policy.buckets) if _reads_size(b))
+        self._pieces = pieces
+        self._sized = frozenset(i for i, piece in enumerate(pieces) if _reads_size(piece))
         self.estimated_from = min(self._sized, default=None)
         self.has_tokens = self._query("SELECT count(*) = count(tokens) FROM domains", [])[0][0]
 
@@ -44,12 +44,13 @@ class Census:
         """Return whether the size of the bucket of this index rests on the control sample."""
         if self.estimated_from is None or index < self.estimated_from:
             return False
-        is_rest = index == len(self._buckets)
-        return is_rest or self._buckets[index].condition.matches_untagged()
+        condition = self._pieces[index].condition
+        is_rest = index == len(self._pieces) - 1
+        return is_rest or (condition is not None and condition.matches_untagged())
 
     def whole(self) -> np.ndarray:
         """Return the size of every bucket over the whole corpus."""
-        return self._sizes(()).get((), np.zeros((len(self._names), 3)))
+        return self.sizes(()).get((), np.zeros((len(self._pieces), 3)))
 
     def by(
         self, column: str, *, among: Sequence[str | None] | None = None
@@ -61,7 +62,7 @@ class Census:
         """
         if column not in GROUP_COLUMNS:
             raise ValueError(f"{column!r} is not counted for every document")
-        found = self._sizes((column,), among)
+        found = self.sizes((column,), among)
         return {group[0]: sizes for group, sizes in found.items()}  # type: ignore[misc]
 
     def most_changed(
@@ -82,9 +83,13 @@ class Census:
         )
         return [name for name, _ in rows], rows[0][1] if rows else 0
 
-    def _sizes(
+    def sizes(
         self, by: Sequence[str], among: Sequence[str | None] | None = None
     ) -> dict[Group, np.ndarray]:
+        """Return the size of every bucket by the values of some columns.
+
+        Columns are those of `by`, and genre, which is null in documents without a tag row.
+        """
         control = self._control(())
         by_group = self._control(by)
         return {
@@ -126,7 +131,7 @@ class Census:
                     f"the tag rows of {tuple(group) or 'the corpus'} hold more than the scan "
                     "counted there: the tag folder is damaged; scan these shards again"
                 )
-            shape = (len(self._names), 3)
+            shape = (len(self._pieces), 3)
             exact, left = groups.setdefault(tuple(group), (np.zeros(shape), np.zeros(shape)))
             is_open = self.estimated_from is not None and bucket >= self.estimated_from
             target = left if is_open and not is_tagged else exact
@@ -136,11 +141,12 @@ class Census:
     def _cells(self, by: Sequence[str]) -> tuple[str, list]:
         """Return the SQL of what falls in which bucket, by tag row and by the scan's counts."""
         columns = "".join(f'"{column}", ' for column in by)
-        tagged, tagged_bound = first_match(self._buckets)
-        fallback, bound = first_match(self._buckets, untagged=True, without=self._sized)
-        cells = f"""SELECT {columns} false AS tagged, {fallback} AS bucket, documents AS d,
+        untagged = _of_untagged(by)
+        tagged, tagged_bound = first_match(self._pieces)
+        fallback, bound = first_match(self._pieces, untagged=True, without=self._sized)
+        cells = f"""SELECT {untagged} false AS tagged, {fallback} AS bucket, documents AS d,
                 bytes AS b, tokens AS t FROM domains
-            UNION ALL SELECT {columns} false, {fallback}, -1, -bytes, -tokens FROM documents
+            UNION ALL SELECT {untagged} false, {fallback}, -1, -bytes, -tokens FROM documents
             UNION ALL SELECT {columns} true, {tagged}, 1, bytes, tokens FROM documents"""  # noqa: S608
         return cells, [*bound, *bound, *tagged_bound]
 
@@ -148,9 +154,9 @@ class Census:
         """Return by group what the control rows stand for: an array (otherwise in, in, size)."""
         if self.estimated_from is None:
             return {}
-        columns = "".join(f'"{column}", ' for column in by)
-        fallback, fallback_bound = first_match(self._buckets, untagged=True, without=self._sized)
-        rule, bound = first_match(self._buckets, untagged=True)
+        columns = _of_untagged(by)
+        fallback, fallback_bound = first_match(self._pieces, untagged=True, without=self._sized)
+        rule, bound = first_match(self._pieces, untagged=True)
         rows = self._query(
             f"""SELECT {columns} {fallback} AS fallback, {rule} AS bucket,
                 sum(1 / inclusion_probability), sum(bytes / inclusion_probability),
@@ -158,7 +164,7 @@ class Census:
             FROM control WHERE stratum = 'gate' GROUP BY ALL ORDER BY ALL""",  # noqa: S608
             [*fallback_bound, *bound],
         )
-        count = len(self._names)
+        count = len(self._pieces)
         groups: dict[Group, np.ndarray] = {}
         for *group, otherwise, bucket, documents, size, tokens in rows:
             drawn = groups.setdefault(tuple(group), np.zeros((count, count, 3)))
@@ -173,7 +179,7 @@ class Census:
         if self.estimated_from is None or not left[:, 0].any():
             return sizes
         if not whole:
-            name = self._names[self.estimated_from]
+            name = self._pieces[self.estimated_from].name
             raise PolicyError(
                 f"bucket {name!r} reads bytes or tokens of documents without tags, which are "
                 "estimated from the control sample, and this scan drew none: scan with "
@@ -193,7 +199,15 @@ class Census:
         return self._connection.execute(sql, bound).fetchall()
 
 
-def _reads_size(bucket: Bucket) -> bool:
-    """Return whether a bucket may take untagged documents by their bytes or tokens."""
-    condition = bucket.condition
-    return condition.matches_untagged() and bool(condition.columns & {"bytes", "tokens"})
+def _of_untagged(by: Sequence[str]) -> str:
+    """Return the columns as a document without a tag row has them."""
+    return "".join(
+        'NULL::VARCHAR AS "genre", ' if column == "genre" else f'"{column}", ' for column in by
+    )
+
+
+def _reads_size(piece: Piece) -> bool:
+    """Return whether a piece may take untagged documents by their bytes or tokens."""
+    if piece.condition is None or not piece.condition.matches_untagged():
+        return False
+    return bool(piece.condition.columns & {"bytes", "tokens"})

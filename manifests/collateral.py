@@ -6,16 +6,16 @@ conditions take though the models would not label it, or that has no tag row at 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import duckdb
 import numpy as np
 
-from ..labels.taxonomy import LABELS, PORTRAYALS
+from ..labels.taxonomy import LABELS, PORTRAYALS, STANCES
 from .assign import first_match
 from .census import Census
+from .partition import Piece
 from .planned import By, PlannedGroup, Size
-from .policy import Policy
+from .policy import Unit
 
 BREAKDOWNS: tuple[By, ...] = ("genre", "source", "month", "domain")
 """What groups can be made of besides labels, in the order of a plan."""
@@ -31,22 +31,25 @@ class Collateral:
 
     Args:
         connection: an open catalogue.
-        policy: the policy.
-        census: the policy's census of that catalogue.
-        weights: how often a document of each of `policy.names` is to be seen.
+        pieces: the pieces of the partition.
+        census: their census of that catalogue.
+        weights: how often a document of each piece is to be seen.
+        touched: whether a piece is one of a named bucket whose weight is not 1.
+        unit: in what changes are ordered.
         limits: by label, the threshold.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, policy: Policy, census: Census,
-        weights: np.ndarray, limits: Mapping[str, float],
+        self, connection: duckdb.DuckDBPyConnection, pieces: Sequence[Piece], census: Census, *,
+        weights: np.ndarray, touched: np.ndarray, unit: Unit, limits: Mapping[str, float],
     ) -> None:  # fmt: skip
         self._connection = connection
-        self._policy = policy
+        self._pieces = pieces
         self._census = census
         self._weights = weights
         self._limits = limits
-        self._touched = np.flatnonzero(weights[:-1] != 1)
+        self._touched = np.flatnonzero(touched)
+        self._unit: Unit = unit
 
     def labelled(self) -> np.ndarray:
         """Return the buckets' sizes among documents that reach a portrayal's threshold."""
@@ -67,6 +70,20 @@ class Collateral:
                 groups.append(self._group("label", label, some, labelled.get(value), stance=stance))
         return groups
 
+    def stances(self) -> list[PlannedGroup]:
+        """Return a group for each portrayal and the stance of its documents."""
+        groups = []
+        for label in PORTRAYALS:
+            column, where, bound = f"{label}_stance", f"{label} >= ?", [self._limits[label]]
+            sizes = self._tagged(column, where, bound)
+            labelled = self._labelled(column, f" AND {where}", bound)
+            groups += [
+                self._group("stance", label, sizes[stance], labelled.get(stance), stance=stance)
+                for stance in STANCES
+                if stance in sizes
+            ]
+        return groups
+
     def groups(self, by: By, notes: list[str]) -> list[PlannedGroup]:
         """Return a breakdown's groups, the biggest losers and winners first."""
         if by == "genre":
@@ -75,7 +92,7 @@ class Collateral:
             among = None
             if by == "domain":
                 among, known = self._census.most_changed(
-                    by, self._weights, self._policy.unit, MOST_DOMAINS
+                    by, self._weights, self._unit, MOST_DOMAINS
                 )
                 if known > len(among):
                     notes.append(f"{known - len(among):,} domains that change less are left out")
@@ -86,8 +103,7 @@ class Collateral:
             self._group(by, name, some, labelled.get(name), estimated=estimated)
             for name, some in sizes.items()
         ]
-        unit = self._policy.unit
-        return sorted(groups, key=lambda g: -abs(g.after.of(unit) - g.before.of(unit)))
+        return sorted(groups, key=lambda g: -abs(g.after.of(self._unit) - g.before.of(self._unit)))
 
     def _nothing(self) -> np.ndarray:
         return np.zeros((len(self._weights), 3))
@@ -102,7 +118,7 @@ class Collateral:
         self, group: str, where: str, bound: Sequence[float]
     ) -> dict[str | bool | None, np.ndarray]:
         """Return by group the buckets' sizes among the documents with a tag row."""
-        rule, rule_bound = first_match(self._policy.buckets)
+        rule, rule_bound = first_match(self._pieces)
         rows = self._connection.execute(
             f"""SELECT {group} AS g, {rule} AS bucket, count(*), sum(bytes),
                 coalesce(sum(tokens), 0)
@@ -116,7 +132,7 @@ class Collateral:
 
     def _group(
         self, by: By, group: str | bool | None, sizes: np.ndarray, labelled: np.ndarray | None, *,
-        stance: Literal["refuted"] | None = None, estimated: bool = False,
+        stance: str | None = None, estimated: bool = False,
     ) -> PlannedGroup:  # fmt: skip
         if not self._census.has_tokens:
             sizes[:, 2] = np.nan

@@ -23,6 +23,7 @@ _MEANING = {
     "it goes through a mixture of the planned size",
     "share": "the bucket's part of the training samples; samples hold tokens, so it is "
     "passes x size over the sum of these, sizes in `unit`",
+    "shares": "the same in each stage of training, which end at `stages`; empty without stages",
     "distinct": "documents, copies not counted",
     "documents": "documents in the files, copies counted; bytes and tokens likewise",
 }
@@ -71,6 +72,7 @@ def _write(manifest: Manifest, mixture: Mixture, to: str, out: Path) -> list[str
         "mode": mixture.mode,
         "mode_means": _MODES[mixture.mode],
         "unit": mixture.unit,
+        "stages": mixture.stages,
         "meaning": _MEANING,
         "buckets": [ingredient.row() for ingredient in mixture.ingredients],
         "left_out": mixture.left_out,

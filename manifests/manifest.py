@@ -5,6 +5,7 @@
     manifest.json       what was decided and from what; written last: the folder is complete
     documents.parquet   the tagged documents that the rule for untagged ones would place elsewhere
     shards.parquet      every part of every shard, with what each bucket takes of it
+    takedown.parquet    what no corpus may contain, tagged or not
 """
 
 from datetime import datetime
@@ -18,11 +19,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ManifestError
 from .assign import DOCUMENTS_FILE, Assignment
+from .partition import Partition
 from .planned import Plan
 from .policy import Policy
+from .takedown import TAKEDOWN_FILE, load_takedown
 
 MANIFEST_FILE = "manifest.json"
 SHARDS_FILE = "shards.parquet"
+
+_SPAN = pa.struct(
+    [
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+    ]
+)
 
 DOCUMENTS = pa.schema(
     [
@@ -32,9 +42,15 @@ DOCUMENTS = pa.schema(
         pa.field("text_hash", pa.uint64(), nullable=False),
         pa.field("bucket", pa.string(), nullable=False),
         pa.field("weight", pa.float64(), nullable=False),
+        pa.field("spans", pa.list_(_SPAN)),
+        pa.field("places", pa.list_(pa.int64())),
     ]
 )
-"""Rows of `documents.parquet`, sorted by shard and row."""
+"""Rows of `documents.parquet`, sorted by shard and row.
+
+`spans` are to be masked where the bucket's action is mask_spans, `places` are where prefixes go
+before passages; both in code points of the text, ascending, and null elsewhere.
+"""
 
 _TAKEN = pa.struct(
     [
@@ -61,8 +77,8 @@ SHARDS = pa.schema(
 )
 """Rows of `shards.parquet`, sorted by shard and first row.
 
-`buckets` has an entry for each of the policy's, in their order; its counts are null where they are
-known only once the source has been read.
+`buckets` has an entry for each of the partition's, in their order; its counts are null where they
+are known only once the source has been read.
 """
 
 
@@ -79,11 +95,13 @@ class Tagging(BaseModel):
 class Manifest(BaseModel):
     """What `manifest.json` says; `folder` is where it was read.
 
-    `root` and `columns` are how the corpus was read when it was scanned.
+    `root` and `columns` are how the corpus was read when it was scanned. `policy` is what was asked
+    for, `partition` and `weights` are what it came to: weights by bucket over the whole training,
+    and in each stage those of `plan.stages`.
     """
 
     model_config = ConfigDict(frozen=True)
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     id: str
     created: datetime
     narrascope_version: str
@@ -92,6 +110,8 @@ class Manifest(BaseModel):
     columns: dict[str, Any]
     policy: Policy
     policy_digest: str
+    partition: Partition
+    takedown_digest: str
     receipts_digest: str
     tagging: Tagging
     seed: int
@@ -105,8 +125,19 @@ class Manifest(BaseModel):
 
     def assignment(self) -> Assignment:
         """Return what places the documents of any part in their buckets."""
-        weights = tuple(self.weights[name] for name in self.policy.names)
-        return Assignment(self.folder, self.policy, weights)
+        weights = tuple(self.weights[name] for name in self.partition.names)
+        kinds = set(self.read_takedown()["kind"].to_pylist())
+        columns = {"document": "row", "doc_id": "doc_id", "text_hash": "text_hash"}
+        taken_down_by = frozenset(columns[kind] for kind in kinds & columns.keys())
+        return Assignment(self.folder, self.partition, weights, taken_down_by)
+
+    def read_takedown(self) -> pa.Table:
+        """Read `takedown.parquet` in the schema `takedown.TAKEDOWN`.
+
+        Raises:
+            ManifestError: it is missing or torn.
+        """
+        return load_takedown(self.folder)
 
     def read_shards(self) -> pa.Table:
         """Read `shards.parquet` in the schema `SHARDS`.
@@ -138,7 +169,7 @@ def load_manifest(folder: Path) -> Manifest:
             f"the manifest {folder} {why}: build it with `narrascope manifest build POLICY.yaml "
             "--tags DIR --out M`"
         )
-    for name in (DOCUMENTS_FILE, SHARDS_FILE):
+    for name in (DOCUMENTS_FILE, SHARDS_FILE, TAKEDOWN_FILE):
         if not (folder / name).is_file():
             raise ManifestError(f"the manifest {folder} has lost its {name}: build it again")
     try:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..errors import ManifestError
 from .assign import Mode
 from .manifest import Manifest
+from .planned import PlannedStage
 from .reweighed import Reweighed
 
 
@@ -24,7 +25,8 @@ class Ingredient:
         name: the bucket's name.
         weight: how often the policy wants each document seen.
         passes: how often each written document is to be seen: the weight, or 1 in mode realised.
-        share: of a trainer's samples, in (0, 1]; 0 where `passes` is 0.
+        share: of a trainer's samples over the whole training, in (0, 1]; 0 where `passes` is 0.
+        shares: the same in each stage, in the order of `Mixture.stages`.
         files: absolute paths of its shard files.
         distinct: documents, copies not counted.
         documents: documents written, copies counted; `bytes` and `tokens` likewise.
@@ -34,6 +36,7 @@ class Ingredient:
     weight: float
     passes: float
     share: float
+    shares: tuple[float, ...]
     files: tuple[Path, ...]
     distinct: int
     documents: int
@@ -47,13 +50,19 @@ class Ingredient:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The buckets that have files, in the policy's order; `left_out` names the others."""
+    """The buckets that have files, in the partition's order; `left_out` names the others.
+
+    `stages` are the ends of the stages of training as parts of it, the last 1; empty where the
+    mixture is the same throughout. In each stage a trainer draws by `shares`; over all of them that
+    comes to `share` and `passes`, in mode realised too.
+    """
 
     mode: Mode
     unit: Literal["tokens", "bytes"]
     data: Path
     text_column: str
     ingredients: tuple[Ingredient, ...]
+    stages: tuple[float, ...]
     left_out: tuple[str, ...]
 
 
@@ -63,7 +72,7 @@ def mix(manifest: Manifest, reweighed: Reweighed) -> Mixture:
     Raises:
         ManifestError: no bucket holds any text.
     """
-    written = {name: [] for name in manifest.policy.names}
+    written = {name: [] for name in manifest.partition.names}
     for entry in reweighed.written:
         if entry.bucket not in written:
             raise ManifestError(
@@ -86,6 +95,7 @@ def mix(manifest: Manifest, reweighed: Reweighed) -> Mixture:
         raise ManifestError(
             f"{reweighed.folder} holds no text to train on: every bucket is empty or has weight 0"
         )
+    stages = [_stage_shares(manifest, stage, seen) for stage in manifest.plan.stages]
     return Mixture(
         mode=reweighed.mode,
         unit="tokens" if has_tokens else "bytes",
@@ -97,6 +107,7 @@ def mix(manifest: Manifest, reweighed: Reweighed) -> Mixture:
                 weight=manifest.weights[name],
                 passes=passes[name],
                 share=seen[name] / total,
+                shares=tuple(stage[name] for stage in stages),
                 files=tuple(
                     reweighed.folder.resolve() / path
                     for path in sorted({entry.path for entry in entries})
@@ -108,5 +119,19 @@ def mix(manifest: Manifest, reweighed: Reweighed) -> Mixture:
             )
             for name, entries in filled.items()
         ),
+        stages=tuple(stage.until for stage in manifest.plan.stages),
         left_out=tuple(name for name in written if name not in filled),
     )
+
+
+def _stage_shares(
+    manifest: Manifest, stage: PlannedStage, seen: dict[str, float]
+) -> dict[str, float]:
+    """Return each bucket's share in one stage, from what is seen of it over the whole training."""
+    weights = dict(zip(manifest.partition.names, stage.weights, strict=True))
+    sizes = {
+        name: size * weights[name] / manifest.weights[name] if manifest.weights[name] else 0.0
+        for name, size in seen.items()
+    }
+    total = sum(sizes.values())
+    return {name: size / total if total else 0.0 for name, size in sizes.items()}

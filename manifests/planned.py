@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from .policy import UNITS, Unit
+from .policy import UNITS, Action, Unit
 
-By = Literal["label", "genre", "source", "month", "domain"]
+By = Literal["label", "stance", "genre", "source", "month", "domain"]
 """What a plan can be broken down by; buckets are always shown."""
 
 
@@ -35,13 +35,15 @@ class Size(BaseModel):
 class PlannedBucket(BaseModel):
     """A bucket's size before and after; `weight` is how often each document is to be seen.
 
-    `unlabelled` is the part of it, before, that reaches the threshold of no portrayal.
+    `of` is the policy's bucket that it is a piece of, mostly itself. `unlabelled` is the part of
+    it, before, that reaches the threshold of no portrayal.
     """
 
     model_config = ConfigDict(frozen=True)
     name: str
+    of: str
     where: str | None
-    action: Literal["weigh", "drop"]
+    action: Action
     weight: float
     estimated: bool
     before: Size
@@ -49,19 +51,52 @@ class PlannedBucket(BaseModel):
     unlabelled: Size
 
 
+class PlannedStage(BaseModel):
+    """A stretch of training that ends at `until`, its weights in the order of the buckets.
+
+    `after` is the corpus as one pass at these weights sees it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    until: float
+    weights: tuple[float, ...]
+    after: Size
+
+
+class Bound(BaseModel):
+    """What became of one bound of a constraint.
+
+    `constraint` says it in words, `group` which group of a change it is about. `before` and `after`
+    are the bounded share, ratio or relative change. `price` is by how many nats the divergence from
+    the original mix would fall for each unit by which the limit gave way, 0 where it does not bind.
+    `missed_by` is how far `after` is beyond the limit where constraints cannot all be met.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    constraint: str
+    group: str | None = None
+    limit: float
+    before: float | None
+    after: float | None
+    binds: bool
+    price: float
+    missed_by: float = 0.0
+
+
 class PlannedGroup(BaseModel):
-    """A label's, genre's, source's, month's or domain's size before and after.
+    """A label's, stance's, genre's, source's, month's or domain's size before and after.
 
     Of labels, documents at or over the threshold are counted, those that refute the portrayal
-    apart, with `stance` refuted. Of genres, only documents with a tag row are known. `touched` is
-    what falls in named buckets whose weight is not 1, and `unlabelled` the part of that which
-    reaches the threshold of no portrayal: both before.
+    apart, with `stance` refuted; of stances, the documents whose portrayal has that stance. Of
+    genres, only documents with a tag row are known. `touched` is what falls in named buckets whose
+    weight is not 1, and `unlabelled` the part of that which reaches the threshold of no portrayal:
+    both before.
     """
 
     model_config = ConfigDict(frozen=True)
     by: By
     group: str | None
-    stance: Literal["refuted"] | None = None
+    stance: str | None = None
     estimated: bool
     before: Size
     after: Size
@@ -82,12 +117,15 @@ class Plan(BaseModel):
     before: Size
     after: Size
     buckets: tuple[PlannedBucket, ...]
+    stages: tuple[PlannedStage, ...] = ()
+    constraints: tuple[Bound, ...] = ()
+    divergence: float | None = None
     groups: tuple[PlannedGroup, ...]
     notes: tuple[str, ...]
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """How often a document of each bucket is to be seen, `rest` last."""
+        """How often a document of each bucket is to be seen over the whole training."""
         return tuple(bucket.weight for bucket in self.buckets)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -100,7 +138,8 @@ class Plan(BaseModel):
         """
         rows = [self._row("corpus", "all", self.before, self.after)]
         for b in self.buckets:
-            touched = b.before if b.weight != 1 and b.where is not None else _NOTHING
+            named = b.of != self.buckets[-1].of
+            touched = b.before if b.weight != 1 and named else _NOTHING
             rows.append(
                 self._row(
                     "bucket",

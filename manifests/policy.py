@@ -1,28 +1,43 @@
 """The policy: which documents fall in which bucket, and how often each bucket is to be seen."""
 
-import difflib
-from pathlib import Path
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import orjson
 import xxhash
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from ..errors import PolicyError
 from ..store.where import Condition, parse_where
 
 Unit = Literal["bytes", "documents", "tokens"]
 UNITS: tuple[Unit, ...] = ("documents", "bytes", "tokens")
+Action = Literal["weigh", "drop", "mask_spans", "prefix"]
+Alike = Literal["source", "domain", "month", "language", "genre"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Weight = Annotated[float, Field(ge=0, le=1000, strict=True)]
 Repetition = Annotated[float, Field(ge=1, le=1000, strict=True)]
+Part = Annotated[float, Field(ge=0, le=1, strict=True)]
+Many = Annotated[float, Field(ge=0, le=1e9, strict=True)]
 
-MAX_CHARACTERS = 1_000_000
-"""How long the YAML text of a policy may be."""
 
-_LATER_KEYS = ("constraints", "stages", "replace")
-_LATER_ACTIONS = ("mask_spans", "prefix")
+def _readable(text: str) -> str:
+    try:
+        parse_where(text)
+    except PolicyError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+Where = Annotated[str, Field(strict=True), AfterValidator(_readable)]
 
 
 def _cap(weight: float, most: float | None) -> None:
@@ -32,20 +47,57 @@ def _cap(weight: float, most: float | None) -> None:
         )
 
 
-class Bucket(BaseModel):
-    """The documents that meet a condition, and what is done about them."""
+def _bound(most: float | None, least: float | None) -> None:
+    if most is None and least is None:
+        raise ValueError("it bounds nothing: give at_most, at_least or both")
+    if most is not None and least is not None and least > most:
+        raise ValueError(f"at_least {least:g} is over at_most {most:g}: swap them")
+
+
+class Strict(BaseModel):
+    """A mapping of a policy: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bucket(Strict):
+    """The documents that meet a condition, and what is done about them.
+
+    `prefix` is a control tag that goes before each document, or each passage with evidence, of a
+    bucket whose action is prefix; `action: {prefix: "<|tag|>"}` says the same.
+    """
+
     name: Name
-    where: str
+    where: Where
     weight: Weight | None = None
     max_repetition: Repetition | None = None
-    action: Literal["weigh", "drop"] = "weigh"
+    action: Action = "weigh"
+    prefix: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    before: Literal["document", "passage"] = "document"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        action = given.get("action")
+        if isinstance(action, dict) and "prefix" in action:
+            return {**given, **action, "action": "prefix"}
+        if action is None and "prefix" in given:
+            return {**given, "action": "prefix"}
+        return given
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.action == "drop" and self.weight:
             raise ValueError(f"drop contradicts weight {self.weight:g}: leave the weight out")
+        if (self.action == "prefix") != (self.prefix is not None):
+            raise ValueError(
+                "a prefix is a text before each document or passage: write "
+                "action: {prefix: '<|tag|>'}, and no prefix under another action"
+            )
+        if self.action != "prefix" and self.before != "document":
+            raise ValueError("before says where a prefix goes: leave it out or give a prefix")
         _cap(self.factor, self.max_repetition)
         return self
 
@@ -58,14 +110,13 @@ class Bucket(BaseModel):
 
     @property
     def condition(self) -> Condition:
-        """The condition, parsed; `load_policy` has already checked it."""
+        """The condition, parsed."""
         return parse_where(self.where)
 
 
-class Rest(BaseModel):
+class Rest(Strict):
     """The documents that no bucket takes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: Name = "rest"
     weight: Weight = 1.0
     max_repetition: Repetition = 1.0
@@ -76,16 +127,83 @@ class Rest(BaseModel):
         return self
 
 
-class Policy(BaseModel):
+class Share(Strict):
+    """A bound on the share that meets `share` among what meets `of`, or among everything."""
+
+    share: Where
+    of: Where | None = None
+    at_most: Part | None = None
+    at_least: Part | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _bound(self.at_most, self.at_least)
+        return self
+
+
+class Ratio(Strict):
+    """A bound on how much meets `ratio` for each one that meets `to`."""
+
+    ratio: Where
+    to: Where
+    at_most: Many | None = None
+    at_least: Many | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _bound(self.at_most, self.at_least)
+        return self
+
+
+class Change(Strict):
+    """A bound on how much the share of each source, domain, month, language or genre changes."""
+
+    by: Alike
+    change_at_most: Part
+
+
+def _kind(given: Any) -> str:
+    keys = given if isinstance(given, dict) else getattr(given, "__dict__", {})
+    return next((kind for kind in ("ratio", "by") if kind in keys), "share")
+
+
+Constraint = Annotated[
+    Annotated[Share, Tag("share")] | Annotated[Ratio, Tag("ratio")] | Annotated[Change, Tag("by")],
+    Discriminator(_kind),
+]
+
+
+class Stage(Strict):
+    """A stretch of training that ends at `until`, and weights that hold in it alone."""
+
+    until: Annotated[float, Field(gt=0, le=1, strict=True)]
+    weights: dict[Name, Weight] = {}
+
+
+class Replace(Strict):
+    """What is dropped is made up for by documents that passed, alike in these columns."""
+
+    like: Annotated[tuple[Alike, ...], Field(min_length=1, max_length=5)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.like)) < len(self.like):
+            raise ValueError(f"a column stands twice in {', '.join(self.like)}: name each once")
+        return self
+
+
+class Policy(Strict):
     """What is to be done about a corpus, in the order in which buckets take documents."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     version: Literal[1]
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     unit: Unit = "bytes"
     buckets: Annotated[tuple[Bucket, ...], Field(min_length=1, max_length=100)]
     rest: Rest = Rest()
     keep_total: Annotated[bool, Field(strict=True)] = True
+    constraints: Annotated[tuple[Constraint, ...], Field(max_length=50)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(max_length=20)] = ()
+    replace: Replace | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -98,11 +216,30 @@ class Policy(BaseModel):
                 f"rest.weight {self.rest.weight:g} has no effect under keep_total, which finds it: "
                 "leave it out or set keep_total: false"
             )
+        if self.replace and not any(b.action == "drop" for b in self.buckets):
+            raise ValueError("replace makes up for what is dropped, and no bucket has action: drop")
+        self._check_stages()
         return self
+
+    def _check_stages(self) -> None:
+        ends = [stage.until for stage in self.stages]
+        if ends and (ends[-1] != 1 or any(a >= b for a, b in pairwise(ends))):
+            raise ValueError(
+                f"stages end at {', '.join(f'{end:g}' for end in ends)}: let `until` rise to 1.0"
+            )
+        weighed = [b.name for b in self.buckets if b.action != "drop"]
+        weighed += [] if self.keep_total else [self.rest.name]
+        for stage in self.stages:
+            for name in stage.weights:
+                if name not in weighed:
+                    raise ValueError(
+                        f"the stage until {stage.until:g} weighs {name!r}: choose from "
+                        f"{', '.join(weighed)}"
+                    )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The buckets' names in order, `rest` last: a bucket's index is its place here."""
+        """The buckets' names in order, `rest` last."""
         return (*(bucket.name for bucket in self.buckets), self.rest.name)
 
     def digest(self) -> str:
@@ -111,122 +248,8 @@ class Policy(BaseModel):
         for bucket, dumped in zip(self.buckets, document["buckets"], strict=True):
             dumped["where"] = str(bucket.condition)
             dumped["weight"] = bucket.factor
+        for dumped in document["constraints"]:
+            for key in ("share", "of", "ratio", "to"):
+                if dumped.get(key) is not None:
+                    dumped[key] = str(parse_where(dumped[key]))
         return xxhash.xxh3_64_hexdigest(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
-
-
-def load_policy(source: Path | str) -> Policy:
-    """Read a policy from a YAML file (a `Path`) or from YAML text (a `str`).
-
-    Raises:
-        PolicyError: the file cannot be read, is no YAML, or says something that cannot be done;
-            the message names the place, what is right there and what to do.
-    """
-    if isinstance(source, str):
-        return check_policy(_read_yaml(source))
-    try:
-        return check_policy(_read_yaml(source.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(
-            f"the policy {source} cannot be read ({error}): name a YAML file in UTF-8"
-        ) from error
-    except PolicyError as error:
-        raise PolicyError(f"{source}: {error}") from error
-
-
-def check_policy(document: object) -> Policy:
-    """Return a policy from what YAML or JSON gave.
-
-    Raises:
-        PolicyError: naming the first place that is wrong, as in `buckets[1].where`.
-    """
-    if not isinstance(document, dict):
-        raise PolicyError(
-            f"a policy is a mapping with the keys {', '.join(Policy.model_fields)}; this is "
-            f"{'empty' if document is None else f'a {type(document).__name__}'}"
-        )
-    for key in _LATER_KEYS:
-        if key in document:
-            raise PolicyError(f"{key}: not read yet, it comes in a later version; leave it out")
-    buckets = document.get("buckets")
-    for place, bucket in enumerate(buckets if isinstance(buckets, list) else ()):
-        _check_bucket(bucket, f"buckets[{place}]")
-    try:
-        return Policy.model_validate(document)
-    except ValidationError as error:
-        raise PolicyError(_told(error)) from error
-
-
-def _check_bucket(bucket: object, place: str) -> None:
-    if not isinstance(bucket, dict):
-        return
-    action = bucket.get("action")
-    named = action if isinstance(action, str) else next(iter(action), "") if action else ""
-    for later in _LATER_ACTIONS:
-        if later in bucket or str(named).startswith(later):
-            raise PolicyError(
-                f"{place}.action: {later} comes in a later version; use weigh or drop"
-            )
-    if isinstance(where := bucket.get("where"), str):
-        try:
-            parse_where(where)
-        except PolicyError as error:
-            raise PolicyError(f"{place}.where: {error}") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without repeated keys, of which only the last would count."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(text: str) -> object:
-    if len(text) > MAX_CHARACTERS:
-        raise PolicyError(f"the policy has {len(text):,} characters; at most {MAX_CHARACTERS:,}")
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise PolicyError(f"{where}{error.problem}: write valid YAML there") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise PolicyError(f"the policy is no YAML: {' '.join(str(error).split())}") from error
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors()[0]
-    steps = [f"[{s}]" if isinstance(s, int) else f".{s}" for s in first["loc"]]
-    place = "".join(steps).lstrip(".")
-    kind, value = first["type"], first["input"]
-    if kind == "missing":
-        said = "is missing"
-    elif kind == "extra_forbidden":
-        said = f"no such key; {_near(list(map(str, first['loc'])))}"
-    elif kind == "value_error":
-        said = str(first.get("ctx", {}).get("error", first["msg"]))
-    elif kind in ("tuple_type", "too_short", "too_long"):
-        said = "write a list of 1 to 100 buckets"
-    elif kind == "model_type":
-        said = "write a mapping such as {name: aligned, where: 'benevolent >= 0.7', weight: 4}"
-    elif kind == "string_pattern_mismatch":
-        said = f"{value!r} is no name: use up to 63 of a-z, 0-9, - and _, a letter or digit first"
-    else:
-        shown = f" (found {value!r})" if isinstance(value, str | int | float) else ""
-        said = first["msg"][0].lower() + first["msg"][1:] + shown
-    return f"{place}: {said}" if place else said
-
-
-def _near(steps: list[str]) -> str:
-    owner = {"buckets": Bucket, "rest": Rest}.get(steps[0], Policy)
-    keys = list((owner if len(steps) > 1 else Policy).model_fields)
-    near = difflib.get_close_matches(steps[-1], keys, n=1)
-    return f"did you mean {near[0]}?" if near else f"choose from {', '.join(keys)}"

@@ -93,8 +93,8 @@ def _check_strays(reweighed: Reweighed) -> Iterator[str]:
 def _check_parts(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
     """Compare what each part gave to each bucket with the manifest."""
     assignment = manifest.assignment()
-    weights = dict(zip(manifest.policy.names, assignment.weights, strict=True))
-    dropped = {n for i, n in enumerate(manifest.policy.names) if assignment.dropped(i)}
+    weights = dict(zip(manifest.partition.names, assignment.weights, strict=True))
+    dropped = {n for i, n in enumerate(manifest.partition.names) if assignment.dropped(i)}
     planned = _planned_parts(manifest) if reweighed.match == "row" else {}
     absent = frozenset(reweighed.not_in_source)
     for entry in reweighed.written:

@@ -164,7 +164,7 @@ class Reweigher(PipelineStep):
         copies = self.assignment.copies(
             rows, buckets, shard=shard, first_row=first_row, mode=self.options.mode
         )
-        names = self.assignment.policy.names
+        names = self.assignment.partition.names
         with router(part, self.out, names) as routes:
             for copy in range(int(copies.max(initial=0))):
                 route = np.full(end_row - first_row, -1, dtype=np.int64)

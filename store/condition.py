@@ -213,6 +213,34 @@ class Negation:
 
 
 @dataclass(frozen=True)
+class Verity:
+    """`(…) is true` or `(…) is not true`; never null itself."""
+
+    term: "Node"
+    negated: bool
+
+    def __str__(self) -> str:
+        return f"({self.term}) is {'not ' if self.negated else ''}true"
+
+    @cached_property
+    def depth(self) -> int:
+        """How many negations and combinations stand inside one another, this one counted."""
+        return 1 + self.term.depth
+
+    def sql(self, untagged: bool, bound: list[Any]) -> str:
+        """Return the test of its term's SQL."""
+        return f"({self.term.sql(untagged, bound)}) IS {'NOT ' if self.negated else ''}TRUE"
+
+    def truths(self) -> frozenset[Truth]:
+        """Return the truths that are possible in an untagged document."""
+        return frozenset((truth is True) != self.negated for truth in self.term.truths())
+
+    def columns(self) -> Iterator[str]:
+        """Yield the names of the columns its term reads."""
+        yield from self.term.columns()
+
+
+@dataclass(frozen=True)
 class Combination:
     """Two or more terms joined by `and` or by `or`, in Kleene's three-valued logic."""
 
@@ -244,7 +272,7 @@ class Combination:
             yield from term.columns()
 
 
-Node = Comparison | Membership | Absence | Mention | Negation | Combination
+Node = Comparison | Membership | Absence | Mention | Negation | Verity | Combination
 
 
 def kleene(word: Literal["and", "or"], truths: Iterable[Truth]) -> Truth:

@@ -136,8 +136,9 @@ class TagFolder:
         """
         try:
             with self.filesystem.open(path, "rb") as file:
-                return pq.ParquetFile(file).read(use_threads=False).cast(schema)
-        except (pa.ArrowException, OSError, ValueError) as error:
+                table = pq.ParquetFile(file).read(schema.names, use_threads=False)
+                return table.select(schema.names).cast(schema)
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise TagsError(f"{name} cannot be read ({one_line(error)}): {cure}") from error
 
     def require_receipts(self) -> pa.Table:

@@ -27,6 +27,7 @@ from .condition import (
     Negation,
     Node,
     Value,
+    Verity,
     kind_of,
 )
 
@@ -40,8 +41,8 @@ _INTEGERS = range(-(2**63), 2**64)
 _NAMES = {
     "NAME": "a column", "NUMBER": "a number", "STRING": "a quoted string", "$END": "the end",
     "OPERATOR": "a comparison (== != < <= > >=)", "LPAR": "(", "RPAR": ")", "COMMA": ",",
-    "_NOT": "not", "NOT": "not", "_IN": "in", "_IS": "is", "_NULL": "null", "_AND": "and",
-    "_OR": "or",
+    "_NOT": "not", "NOT": "not", "_IN": "in", "_IS": "is", "_NULL": "null", "_TRUE": "true",
+    "_AND": "and", "_OR": "or",
 }  # fmt: skip
 
 
@@ -77,15 +78,19 @@ class Condition:
         return True in self.node.truths()
 
 
-def parse_where(text: str) -> Condition:
+def parse_where(text: str, *, max_characters: int | None = MAX_CHARACTERS) -> Condition:
     """Parse a condition and check its columns, types and values.
+
+    Args:
+        text: the condition.
+        max_characters: how long it may be; None for one that was written by `str()`.
 
     Raises:
         PolicyError: naming line and column, what was found, and what would be right there.
     """
-    if len(text) > MAX_CHARACTERS:
+    if max_characters is not None and len(text) > max_characters:
         raise PolicyError(
-            f"the condition has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}: "
+            f"the condition has {len(text):,} characters, over the limit of {max_characters:,}: "
             "split it over several buckets"
         )
     try:
@@ -156,6 +161,9 @@ class _Builder(Transformer[Token, Node]):
     def negation(self, term: Node) -> Node:
         return _shallow(Negation(term))
 
+    def verity(self, term: Node, negated: Token | None) -> Node:
+        return _shallow(Verity(term, negated is not None))
+
     def comparison(self, left: Token, operator: Token, right: Token) -> Node:
         column = _column(left)
         sign = "=" if operator == "==" else str(operator)
@@ -184,7 +192,7 @@ class _Builder(Transformer[Token, Node]):
         return Mention(Value(value), negated is not None)
 
 
-def _shallow(node: Negation | Combination) -> Node:
+def _shallow(node: Negation | Verity | Combination) -> Node:
     if node.depth > MAX_DEPTH:
         raise PolicyError(
             f"the condition nests more than {MAX_DEPTH} deep: take out parentheses and `not`s, or "

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from narrascope.manifests.assign import Mode
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.manifest import Manifest
-from narrascope.manifests.policy import check_policy
+from narrascope.manifests.policy_file import check_policy
 from narrascope.manifests.reweighed import Reweighed, Written, save_reweighed
 from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.tag_folder import PARTS, publish_corpus
@@ -57,7 +57,7 @@ def materialise(manifest: Manifest, out: Path, mode: Mode) -> Reweighed:
         rows = table["row"].to_numpy()
         buckets = assignment.buckets(table, shard=shard, first_row=first_row, end_row=end_row)
         copies = assignment.copies(rows, buckets, shard=shard, first_row=first_row, mode=mode)
-        for index, bucket in enumerate(manifest.policy.names):
+        for index, bucket in enumerate(manifest.partition.names):
             here = buckets == index
             if not here.any():
                 continue

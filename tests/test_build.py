@@ -8,7 +8,7 @@ import pytest
 from narrascope.errors import ManifestError
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.manifest import Manifest, load_manifest
-from narrascope.manifests.policy import check_policy
+from narrascope.manifests.policy_file import check_policy
 from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.materialised import BUCKETS, build, documents
 from narrascope.tests.tag_folder import NOVELS, PARTS, WEB, publish_corpus, publish_part
@@ -24,7 +24,7 @@ def buckets_of(manifest: Manifest, shard: str, first_row: int, **more: object) -
     found = manifest.assignment().buckets(
         documents(shard, first_row), shard=shard, first_row=first_row, end_row=end_row, **more
     )  # type: ignore[arg-type]
-    return [manifest.policy.names[index] for index in found]
+    return [manifest.partition.names[index] for index in found]
 
 
 def test_a_manifest_reads_back_as_it_was_built(manifest: Manifest, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_plan_and_the_placing_of_rows_agree_whatever_the_conditions(
     manifest = build(tmp_path, buckets)
     placed = [name for part in PARTS for name in buckets_of(manifest, part[0], part[1])]
     assert {b.name: b.before.documents for b in manifest.plan.buckets} == {
-        name: placed.count(name) for name in manifest.policy.names
+        name: placed.count(name) for name in manifest.partition.names
     }
 
 

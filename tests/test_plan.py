@@ -12,7 +12,8 @@ from narrascope.errors import PolicyError, TagsError
 from narrascope.labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS
 from narrascope.manifests.plan import plan
 from narrascope.manifests.planned import Plan
-from narrascope.manifests.policy import Policy, check_policy
+from narrascope.manifests.policy import Policy
+from narrascope.manifests.policy_file import check_policy
 from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.tag_folder import publish_corpus
 

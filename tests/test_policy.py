@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from narrascope.errors import PolicyError
-from narrascope.manifests.policy import Policy, check_policy, load_policy
+from narrascope.manifests.policy import Policy
+from narrascope.manifests.policy_file import check_policy, load_policy
 
 POLICY = """
 version: 1

@@ -12,7 +12,7 @@ import pytest
 from narrascope.errors import ManifestError
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.manifest import load_manifest
-from narrascope.manifests.policy import load_policy
+from narrascope.manifests.policy_file import load_policy
 from narrascope.manifests.verify import verify
 from narrascope.pipelines.reweigh import reweigh
 from narrascope.pipelines.scan import scan

@@ -1,0 +1,148 @@
+"""The takedown list: documents, hashes and domains that no manifest may contain.
+
+It lies in the tag folder as `takedown.csv` with the columns `kind, value`, only ever grows, and is
+copied into every manifest. Reweighing holds every document of the source against it, so that what
+the gate passed over is left out too.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+from ..errors import ManifestError, one_line
+from ..store.folder import TagFolder
+
+TAKEDOWN_FILE = "takedown.parquet"
+"""A manifest's copy of the list."""
+
+TAKEDOWN = pa.schema(
+    [pa.field("kind", pa.string(), nullable=False), pa.field("value", pa.string(), nullable=False)]
+)
+
+_LIST = "takedown.csv"
+
+
+def _coordinates(value: str) -> str:
+    shard, mark, row = value.rpartition("#")
+    if not (shard and mark and row.isascii() and row.isdigit()):
+        raise ValueError("a document is written shard#row, as in web/00.parquet#17")
+    return f"{shard}#{int(row)}"
+
+
+def _hash(value: str) -> str:
+    if len(value) != 16 or set(value.lower()) - set("0123456789abcdef"):
+        raise ValueError("a text_hash is written with 16 hexadecimal digits")
+    return value.lower()
+
+
+def _domain(value: str) -> str:
+    if "/" in value or "." not in value:
+        raise ValueError("a domain is written like example.org, without scheme and path")
+    return value.lower().rstrip(".")
+
+
+KINDS: dict[str, Callable[[str], str]] = {
+    "document": _coordinates, "doc_id": str, "text_hash": _hash, "domain": _domain,
+}  # fmt: skip
+"""What can be taken down, and how each value is checked and evened out."""
+
+
+def read_takedown(folder: TagFolder) -> pa.Table:
+    """Return the standing list of a tag folder in the schema `TAKEDOWN`, sorted, without doubles.
+
+    Raises:
+        ManifestError: the list is damaged.
+    """
+    path = folder.path(_LIST)
+    if not folder.filesystem.exists(path):
+        return TAKEDOWN.empty_table()
+    with folder.filesystem.open(path, "rb") as file:
+        return _table(_entries(cast(bytes, file.read()), path))
+
+
+def extend_takedown(folder: TagFolder, source: Path) -> tuple[int, int]:
+    """Add the entries of a CSV file with the columns `kind, value` to a tag folder's list.
+
+    Returns how many entries are new, and how many the list holds now.
+
+    Raises:
+        ManifestError: the file cannot be read, or a line of it is wrong; nothing is added then.
+    """
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise ManifestError(
+            f"{source} cannot be read ({one_line(error)}): name a CSV file with the columns "
+            "kind, value"
+        ) from error
+    before = read_takedown(folder)
+    after = _table([*_pairs(before), *_entries(data, str(source))])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(TAKEDOWN.names)
+    writer.writerows(_pairs(after))
+    folder.write(folder.path(_LIST), text.getvalue().encode())
+    return after.num_rows - before.num_rows, after.num_rows
+
+
+def load_takedown(manifest: Path) -> pa.Table:
+    """Return a manifest's copy of the list.
+
+    Raises:
+        ManifestError: it is missing or torn.
+    """
+    try:
+        return pq.read_table(manifest / TAKEDOWN_FILE, schema=TAKEDOWN)
+    except (pa.ArrowException, OSError) as error:
+        raise ManifestError(
+            f"{manifest / TAKEDOWN_FILE} cannot be read ({one_line(error)}): build the manifest "
+            "again"
+        ) from error
+
+
+def takedown_digest(entries: pa.Table) -> str:
+    """Return the xxh3_64 of a list, by which two lists are told apart."""
+    return xxhash.xxh3_64_hexdigest("\n".join(f"{k}\0{v}" for k, v in _pairs(entries)).encode())
+
+
+def values_of(entries: pa.Table, kind: str) -> list[str]:
+    """Return the values of one kind, sorted."""
+    return [value for of, value in _pairs(entries) if of == kind]
+
+
+def _pairs(entries: pa.Table) -> Iterator[tuple[str, str]]:
+    return zip(entries["kind"].to_pylist(), entries["value"].to_pylist(), strict=True)
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> pa.Table:
+    kinds, values = zip(*sorted(set(pairs)), strict=True) if pairs else ((), ())
+    return pa.table([pa.array(kinds, pa.string()), pa.array(values, pa.string())], schema=TAKEDOWN)
+
+
+def _entries(data: bytes, name: str) -> list[tuple[str, str]]:
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{name} is no CSV in UTF-8 ({error}): write kind,value") from error
+    if not rows or rows[0] != TAKEDOWN.names:
+        raise ManifestError(f"{name} does not begin with the line kind,value: write it first")
+    found = []
+    for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != 2 or row[0] not in KINDS or not row[1]:
+            raise ManifestError(
+                f"{name}, line {number}: {','.join(row)[:80]!r} is no entry: write kind,value with "
+                f"a kind of {', '.join(KINDS)}"
+            )
+        try:
+            found.append((row[0], KINDS[row[0]](row[1])))
+        except ValueError as error:
+            raise ManifestError(f"{name}, line {number}: {row[1][:80]!r}: {error}") from error
+    return found
