@@ -201,6 +201,7 @@ def demo(
 ) -> None:
     """Scan the bundled demo corpus, print the tables, and say what to try next."""
     from .manifests.plan import plan
+    from .manifests.plan_rows import plan_rows
     from .manifests.policy_file import load_policy
     from .pipelines.demo import demo_corpus, example_policy
     from .pipelines.scan import scan as run
@@ -224,7 +225,9 @@ def demo(
     tables.print_prevalence(overall, TableFormat.table)
     tables.print_prevalence(by_source, TableFormat.table)
     terminal.print_documents("highest for malevolent", page.documents)
-    tables.print_plan(planned, TableFormat.table, by=("bucket", "label", "source"))
+    tables.print_plan(
+        planned, plan_rows(planned), TableFormat.table, by=("bucket", "label", "source")
+    )
     terminal.say(
         [
             "",

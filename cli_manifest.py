@@ -26,6 +26,7 @@ class Breakdown(StrEnum):
     """What a plan is broken down by, besides buckets."""
 
     label = "label"
+    stance = "stance"
     genre = "genre"
     source = "source"
     month = "month"
@@ -62,15 +63,20 @@ def manifest_plan(
 ) -> None:
     """Show what a policy would change and what it would also touch; nothing is written."""
     from .manifests.plan import plan
+    from .manifests.plan_rows import plan_rows
     from .manifests.policy_file import load_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 
-    catalogue = open_catalogue(TagFolder(tags))
-    wanted = [name.value for name in by or Breakdown]
-    tables.print_plan(
-        plan(catalogue, load_policy(policy), thresholds=current_thresholds(), by=wanted), format
+    folder = TagFolder(tags)
+    planned = plan(
+        open_catalogue(folder),
+        load_policy(policy),
+        folder=folder,
+        thresholds=current_thresholds(),
+        by=[name.value for name in by or Breakdown],
     )
+    tables.print_plan(planned, plan_rows(planned), format)
 
 
 @manifests.command("build")
@@ -117,6 +123,40 @@ def manifest_export(
 
     notes = export(load_manifest(manifest), to=to, out=out, data=data)
     terminal.say([f"{out}: written for {to}", *(f"note: {note}" for note in notes)])
+
+
+@manifests.command("diff")
+def manifest_diff(
+    a: Annotated[Path, typer.Argument(help="Manifest folder.")],
+    b: Annotated[Path, typer.Argument(help="Another manifest folder.")],
+    format: Format = TableFormat.table,
+) -> None:
+    """Show what two manifests decide differently; exit with 0 whether they do or not."""
+    from .manifests.diff import diff
+    from .manifests.manifest import load_manifest
+
+    rows = diff(load_manifest(a), load_manifest(b))
+    terminal.print_table(f"{a} and {b}", rows, format)
+    if not rows:
+        print("both decide alike", file=sys.stderr)
+
+
+@manifests.command("takedown")
+def manifest_takedown(
+    entries: Annotated[Path, typer.Argument(help="CSV file with the columns kind, value.")],
+    tags: Tags,
+) -> None:
+    """Add documents, hashes or domains that no manifest of these tags may contain from now on."""
+    from .manifests.takedown import extend_takedown
+    from .store.folder import TagFolder
+
+    new, total = extend_takedown(TagFolder(tags), entries)
+    terminal.say(
+        [
+            f"{new:,} entries are new, {total:,} are taken down in all: build manifests again, "
+            "since older ones may hold them"
+        ]
+    )
 
 
 @manifests.command("verify")

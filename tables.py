@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from .terminal import ERR, OUT, Row, draw_rows, new_table, percent, print_rows, say
 
 _SHOWN = 15
@@ -141,11 +143,14 @@ def _draw_drift(rows: Sequence[Row]) -> None:
         OUT.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
 
 
-def print_plan(plan: Any, format: str, *, by: Sequence[str] | None = None) -> None:
+def print_plan(
+    plan: Any, rows: Sequence[Row], format: str, *, by: Sequence[str] | None = None
+) -> None:
     """Print a plan: what each bucket gets, then before and after of each group.
 
     A table shows the groups that change most, and only the breakdowns named in `by`.
     """
+    drawn = {"stage": _draw_stages, "constraint": _draw_bounds, "audited": _draw_audited}
 
     def draw(rows: Sequence[Row]) -> None:
         whole = rows[0]
@@ -156,11 +161,56 @@ def print_plan(plan: Any, format: str, *, by: Sequence[str] | None = None) -> No
         ]
         say([f"plan: {', '.join(sizes)}"])
         for name in dict.fromkeys(row["by"] for row in rows[1:]):
-            if by is None or name in by:
-                _draw_plan(name, [row for row in rows if row["by"] == name], unit)
+            own = [row for row in rows if row["by"] == name]
+            if name in drawn:
+                drawn[name](own)
+            elif by is None or name in by:
+                _draw_plan(name, own, unit)
         say(f"  {note}" for note in plan.notes)
 
-    print_rows(plan.rows(), format, draw)
+    print_rows(rows, format, draw)
+
+
+def _draw_stages(rows: Sequence[Row]) -> None:
+    ends = dict.fromkeys(row["until"] for row in rows)
+    weights: dict[str, Row] = {}
+    for row in rows:
+        weights.setdefault(row["group"], {"bucket": row["group"]})[f"until {row['until']:g}"] = row[
+            "weight"
+        ]
+    draw_rows(f"weights in each of {len(ends)} stages of training", list(weights.values()))
+
+
+def _draw_bounds(rows: Sequence[Row]) -> None:
+    table = new_table("constraints; price: nats of divergence saved for each unit of more limit")
+    table.add_column("constraint")
+    for name in ("before", "after", "", "price"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        missed = f"missed by {row['missed_by']:.4g}" if row["missed_by"] else ""
+        table.add_row(
+            Text(row["group"]), *(_value(row[f"value_{when}"]) for when in ("before", "after")),
+            missed or ("binds" if row["binds"] else ""), _value(row["price"]),
+        )  # fmt: skip
+    OUT.print(table)
+
+
+def _value(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _draw_audited(rows: Sequence[Row]) -> None:
+    table = new_table("audited shares of the corpus, with intervals of 95 %")
+    for name in ("label", "before", "after", "audited"):
+        table.add_column(name, justify="left" if name == "label" else "right")
+    for row in rows:
+        shares = (
+            f"{percent(row[f'share_{w}'])} ({percent(row[f'low_{w}'])} to "
+            f"{percent(row[f'high_{w}'])})"
+            for w in ("before", "after")
+        )
+        table.add_row(row["group"], *shares, f"{row['n_audited']:,}")
+    OUT.print(table)
 
 
 def _draw_plan(by: str, rows: Sequence[Row], unit: str) -> None:

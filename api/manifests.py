@@ -92,7 +92,13 @@ class Exported(BaseModel):
 @router.post("/plans")
 def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan:
     """Return what a policy would do to the corpus and what it would also touch; writes nothing."""
-    return plan(cursor_over, body.read(), thresholds=service.thresholds, by=get_args(By))
+    return plan(
+        cursor_over,
+        body.read(),
+        folder=service.folder,
+        thresholds=service.thresholds,
+        by=get_args(By),
+    )
 
 
 @router.post(

@@ -77,7 +77,7 @@ def build_manifest(
         return _same_manifest(out, identity)
     limits = thresholds_of(thresholds)
     decided = decide(connection, policy, takedown=takedown, limits=limits)
-    planned = plan_of(connection, policy, decided, limits=limits)
+    planned = plan_of(connection, policy, decided, folder=folder, limits=limits)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         aside.mkdir(parents=True)

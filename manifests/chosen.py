@@ -102,7 +102,7 @@ def replacements(
         f"""WITH placed AS (SELECT *, {rule} AS b FROM documents),
             gone AS (SELECT {strata}, sum({size}) AS wanted FROM placed
                 WHERE list_contains(?::INT[], b) GROUP BY ALL),
-            numbered AS (SELECT *, row_number() OVER (ORDER BY ALL) AS stratum FROM gone)
+            numbered AS (SELECT *, row_number() OVER (ORDER BY {strata}) AS stratum FROM gone)
         SELECT p.shard, p."row", {size.replace("bytes", "p.bytes").replace("tokens", "p.tokens")}
             AS size, stratum, wanted
         FROM numbered AS n LEFT JOIN placed AS p

@@ -5,7 +5,7 @@ everything that constraints look at, the closest mix is solved for, and cells of
 binding constraint tells apart are joined again: a bucket is split only where a constraint needs it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -16,10 +16,16 @@ from .cells import Cells, find_cells, join_cells
 from .partition import Piece
 from .planned import Bound
 from .policy import Change, Constraint, Policy, Share
-from .programme import Linear, Mix, closest_mix
+from .programme import Cells as Weighed
+from .programme import Linear, Solution, closest_weights, divergence_of
 
 _MOST_WEIGHT = 1000.0
 _NEARLY = 1e-6
+_BINDS = 1e-4
+"""A dual from which a bound is said to bind: what it moves weights by, as a part of them."""
+
+_MANY = 20
+"""How many buckets trainers do well with."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class _Asked:
         """Return it as a linear bound on a mix, a miss of 1 being all of what is bounded."""
         limit = self.limit if self.origin is None else (1 + self.limit) * self.origin
         unit = self.origin or float(mix @ self.under) or 1.0
-        return Linear(self.sign * (self.over - limit * self.under), 0.0, unit)
+        return Linear(self.sign * (self.over - limit * self.under), unit)
 
     def value(self, mix: np.ndarray) -> float | None:
         """Return the share, ratio or relative change in a mix; None where it is 0 to 0."""
@@ -61,51 +67,61 @@ class _Asked:
         if not under:
             return None
         value = float(mix @ self.over) / under
-        return value if self.origin is None else value / self.origin - 1
+        # Twelve decimals, so that sums of floats do not turn no change into a little.
+        return value if self.origin is None else round(value / self.origin - 1, 12)
 
 
 def solve(connection: duckdb.DuckDBPyConnection, policy: Policy, pieces: Sequence[Piece]) -> Solved:
     """Find the pieces and weights that a policy's constraints ask for.
 
-    The mix is solved for as a share of the corpus. Weights are then scaled together: to the size of
-    the corpus under `keep_total`, else so that the rest has its own weight on average; in both as
-    far as the rest may repeat.
+    Weights stay as close to 1, or to that of the rest without `keep_total`, as the constraints let
+    them. Cells that no share or ratio speaks of are not given up for them: as much as they hold
+    stays in the corpus, and constraints that cannot be met then are missed.
 
     Raises:
         PolicyError, TagsError: as for `find_cells`.
     """
     cells = find_cells(connection, policy, pieces)
     mix = cells.sizes / cells.sizes.sum()
-    caps = np.array([_cap(policy, piece) for piece in pieces])[cells.piece]
     asked = [b for constraint in policy.constraints for b in _bounds(constraint, cells, mix)]
-    solution, classes = _solve_joined(mix, caps, asked, cells.piece)
+    solution, classes = _solve(policy, pieces, cells, mix, asked)
     joined, kept = join_cells(cells, pieces, classes)
-    weights = np.array(
-        [solution.weights[k] if k >= 0 else float(p.action != "drop")
-         for k, p in zip(kept, joined, strict=True)]
-    )  # fmt: skip
-    sizes = np.array([mix[classes == k].sum() for k in kept])
-    scale, notes = _scale(policy, joined, weights, sizes)
-    if stated := [bucket.name for bucket in policy.buckets if bucket.weight is not None]:
-        notes.append(
-            f"constraints find the weights: those stated for {', '.join(stated)} are not used"
-        )
-    after = mix * solution.weights[classes]
-    if missed := [m for m in solution.misses if m > 0]:
-        notes.append(
-            f"{len(missed)} bounds of the constraints cannot be met with the others: the weights "
-            "miss by the least sum, each in parts of what it bounds"
-        )
+    idle = [float(piece.action != "drop") for piece in joined]
+    weights = [solution.weights[k] if k >= 0 else w for k, w in zip(kept, idle, strict=True)]
+    by_cell = solution.weights[classes]
     return Solved(
-        joined, np.round(weights * scale, 9), tuple(_told(asked, solution, mix, after)),
-        solution.divergence, tuple(notes),
+        joined, np.round(weights, 9), tuple(_told(asked, solution, mix, mix * by_cell)),
+        divergence_of(mix, by_cell), tuple(_notes(policy, solution, float(mix @ by_cell), joined)),
     )  # fmt: skip
+
+
+def _notes(
+    policy: Policy, solution: Solution, total: float, pieces: Sequence[Piece]
+) -> Iterator[str]:
+    if stated := [bucket.name for bucket in policy.buckets if bucket.weight is not None]:
+        yield f"constraints find the weights: those stated for {', '.join(stated)} are not used"
+    if missed := int((solution.misses > 0).sum()):
+        yield (
+            f"{missed} bounds of the constraints cannot be met with the others: the weights miss "
+            "by the least sum, each in parts of what it bounds"
+        )
+    if policy.keep_total and total < 1 - _NEARLY:
+        yield (
+            f"the corpus shrinks by {1 - total:.4%} of its {policy.unit}: {policy.rest.name} may "
+            f"be repeated at most {policy.rest.max_repetition:g} times"
+        )
+    if len(pieces) > _MANY:
+        yield (
+            f"constraints split the buckets into {len(pieces)}, and trainers do well with at most "
+            f"{_MANY}: bound fewer columns, or by more"
+        )
 
 
 def _cap(policy: Policy, piece: Piece) -> float:
     if piece.action == "drop":
         return 0.0
     most = {bucket.name: bucket.max_repetition for bucket in policy.buckets}
+    most[policy.rest.name] = policy.rest.max_repetition
     return most.get(piece.of) or _MOST_WEIGHT
 
 
@@ -150,55 +166,45 @@ def _meets(cells: Cells, text: str) -> np.ndarray:
     return cells.truths[:, conditions.index(str(parse_where(text)))].astype(float)
 
 
-def _solve_joined(
-    mix: np.ndarray, caps: np.ndarray, asked: Sequence[_Asked], piece: np.ndarray
-) -> tuple[Mix, np.ndarray]:
+def _solve(
+    policy: Policy, pieces: Sequence[Piece], cells: Cells, mix: np.ndarray, asked: Sequence[_Asked]
+) -> tuple[Solution, np.ndarray]:
     """Solve for every cell, join those of a piece that no binding bound tells apart, solve again.
 
     Returns the solution by class, and each cell's class.
     """
+    caps = np.array([_cap(policy, piece) for piece in pieces])[cells.piece]
+    rest = np.array([piece.of == policy.rest.name for piece in pieces])[cells.piece]
     linear = [bound.linear(mix) for bound in asked]
     matrix = np.array([bound.coefficients for bound in linear])
-    full = closest_mix(mix, caps, linear)
-    for least in (_NEARLY, _NEARLY**2, -1.0):
+    unasked = ~cells.truths.any(axis=1) & rest
+    # As high as the rest may be repeated; what is then over the corpus's size is scaled away.
+    aim = policy.rest.max_repetition if policy.keep_total else policy.rest.weight
+    floor = min(1.0, aim) * float(mix[unasked].sum())
+    full = closest_weights(
+        Weighed(mix, caps), linear, aim=aim, floor=floor, keep_total=policy.keep_total
+    )
+    for least in (_BINDS, _BINDS**2, -1.0):
         told = matrix[full.duals > least].T
         _, first, classes = np.unique(
-            np.column_stack([piece, told]), axis=0, return_index=True, return_inverse=True
+            np.column_stack([cells.piece, told]), axis=0, return_index=True, return_inverse=True
         )
         classes = classes.reshape(-1)
         sizes = np.bincount(classes, mix)
         coarse = [
-            Linear(np.bincount(classes, mix * b.coefficients) / sizes, b.limit, b.unit)
-            for b in linear
+            Linear(np.bincount(classes, mix * bound.coefficients) / sizes, bound.unit)
+            for bound in linear
         ]
-        solution = closest_mix(sizes, caps[first], coarse)
+        solution = closest_weights(
+            Weighed(sizes, caps[first]), coarse, aim=aim, floor=floor, keep_total=policy.keep_total
+        )
         if solution.misses.sum() <= full.misses.sum() + _NEARLY:
             break
     return solution, classes
 
 
-def _scale(
-    policy: Policy, pieces: Sequence[Piece], weights: np.ndarray, sizes: np.ndarray
-) -> tuple[float, list[str]]:
-    """Return by what all weights are multiplied, and a note where the corpus shrinks for it."""
-    rest = np.array([piece.of == policy.rest.name for piece in pieces]) & (sizes > 0)
-    if not rest.any():
-        return 1.0, []
-    highest = float(weights[rest].max())
-    wanted = 1.0
-    if not policy.keep_total:
-        wanted = policy.rest.weight * float(sizes[rest].sum() / (sizes[rest] @ weights[rest]))
-    scale = min(wanted, policy.rest.max_repetition / highest)
-    if not policy.keep_total or scale > 1 - _NEARLY:
-        return scale, []
-    return scale, [
-        f"the corpus shrinks by {1 - scale:.4%} of its {policy.unit}: {policy.rest.name} would "
-        f"need weight {highest:.4g}, over its max_repetition {policy.rest.max_repetition:g}"
-    ]
-
-
 def _told(
-    asked: Sequence[_Asked], solution: Mix, mix: np.ndarray, after: np.ndarray
+    asked: Sequence[_Asked], solution: Solution, mix: np.ndarray, after: np.ndarray
 ) -> list[Bound]:
     """Return what became of bounds; of changes those that bind or are missed, or the largest."""
     told = []
@@ -210,10 +216,10 @@ def _told(
                 constraint=bound.text,
                 group=bound.group,
                 limit=bound.limit,
-                before=bound.value(mix),
-                after=value,
-                binds=bool(dual > _NEARLY),
-                price=float(dual * (after @ bound.under) * (bound.origin or 1.0)),
+                value_before=bound.value(mix),
+                value_after=value,
+                binds=bool(dual > _BINDS),
+                price=float(dual > _BINDS and dual * (after @ bound.under) * (bound.origin or 1.0)),
                 missed_by=over if over > 10 * _NEARLY else 0.0,
             )
         )
@@ -221,5 +227,5 @@ def _told(
     for text in dict.fromkeys(bound.constraint for bound in told):
         rows = [bound for bound in told if bound.constraint == text]
         notable = [row for row in rows if row.group is None or row.binds or row.missed_by]
-        kept += notable or [max(rows, key=lambda row: abs(row.after or 0.0))]
+        kept += notable or [max(rows, key=lambda row: abs(row.value_after or 0.0))]
     return kept

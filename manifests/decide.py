@@ -10,7 +10,6 @@ import pyarrow as pa
 from ..errors import PolicyError
 from .census import Census
 from .chosen import replacements, taken_down
-from .constrain import solve
 from .partition import Partition, Piece, pieces_of
 from .planned import Bound
 from .policy import UNITS, Policy
@@ -93,6 +92,9 @@ def decide(
         notes.append(said)
     bounds, divergence = (), None
     if policy.constraints:
+        # Imported where it is needed: the solver takes seconds to import.
+        from .constrain import solve
+
         solved = solve(connection, policy, pieces)
         pieces, bounds, divergence = solved.pieces, solved.bounds, solved.divergence
         census = Census(connection, pieces)

@@ -6,15 +6,16 @@ It is computed from the catalogue, never from a draw: sizes after are expected s
 from collections.abc import Collection, Mapping
 
 import duckdb
-import pyarrow as pa
 
 from ..labels.taxonomy import LABELS
+from ..store.folder import TagFolder
 from ..store.prevalence import DEFAULT_THRESHOLD
+from .audited_plan import audited_changes
 from .collateral import BREAKDOWNS, Collateral, size_of
 from .decide import Decision, decide
 from .planned import Plan, PlannedBucket, PlannedStage
 from .policy import Policy
-from .takedown import TAKEDOWN
+from .takedown import TAKEDOWN, read_takedown
 
 _KEPT = ("label", "stance", "genre", "source", "month")
 
@@ -23,7 +24,7 @@ def plan(
     connection: duckdb.DuckDBPyConnection,
     policy: Policy,
     *,
-    takedown: pa.Table | None = None,
+    folder: TagFolder | None = None,
     thresholds: Mapping[str, float] | None = None,
     by: Collection[str] = _KEPT,
 ) -> Plan:
@@ -32,18 +33,19 @@ def plan(
     Args:
         connection: an open catalogue.
         policy: the policy.
-        takedown: what no corpus may contain, in the schema `takedown.TAKEDOWN`.
+        folder: its tag folder, for what is taken down and for audits; without it there are none.
         thresholds: by label, the probability from which a document is counted as flagged;
             buckets follow their own conditions.
         by: what to break it down by besides buckets; of domains, those that change most.
 
     Raises:
         PolicyError, TagsError: as for `decide`.
+        ManifestError: the takedown list is damaged.
     """
     limits = thresholds_of(thresholds)
-    entries = TAKEDOWN.empty_table() if takedown is None else takedown
+    entries = TAKEDOWN.empty_table() if folder is None else read_takedown(folder)
     decided = decide(connection, policy, takedown=entries, limits=limits)
-    return plan_of(connection, policy, decided, limits=limits, by=by)
+    return plan_of(connection, policy, decided, folder=folder, limits=limits, by=by)
 
 
 def thresholds_of(given: Mapping[str, float] | None) -> dict[str, float]:
@@ -53,7 +55,7 @@ def thresholds_of(given: Mapping[str, float] | None) -> dict[str, float]:
 
 def plan_of(
     connection: duckdb.DuckDBPyConnection, policy: Policy, decided: Decision, *,
-    limits: Mapping[str, float], by: Collection[str] = _KEPT,
+    folder: TagFolder | None, limits: Mapping[str, float], by: Collection[str] = _KEPT,
 ) -> Plan:  # fmt: skip
     """Return the plan of a decision; the arguments are those of `plan` and `decide`."""
     notes = list(decided.notes)
@@ -68,6 +70,10 @@ def plan_of(
         if breakdown in by:
             groups += report.groups(breakdown, notes)
     unlabelled = before - report.labelled()
+    audited, why_not = (), None
+    if folder is not None:
+        audited, why_not = audited_changes(folder, connection, decided, policy.unit)
+    notes += [why_not] if why_not else []
     return Plan(
         unit=policy.unit,
         thresholds=dict(limits),
@@ -94,6 +100,7 @@ def plan_of(
         ) if policy.stages else (),
         constraints=decided.bounds,
         divergence=decided.divergence,
+        audited=audited,
         groups=tuple(groups),
         notes=tuple(notes),
     )  # fmt: skip

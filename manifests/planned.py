@@ -1,10 +1,10 @@
 """What a plan says: sizes before and after, by bucket and by group."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from .policy import UNITS, Action, Unit
+from .policy import Action, Unit
 
 By = Literal["label", "stance", "genre", "source", "month", "domain"]
 """What a plan can be broken down by; buckets are always shown."""
@@ -69,18 +69,32 @@ class Bound(BaseModel):
     `constraint` says it in words, `group` which group of a change it is about. `before` and `after`
     are the bounded share, ratio or relative change. `price` is by how many nats the divergence from
     the original mix would fall for each unit by which the limit gave way, 0 where it does not bind.
-    `missed_by` is how far `after` is beyond the limit where constraints cannot all be met.
+    `missed_by` is how far `value_after` is beyond the limit where constraints cannot all be met.
     """
 
     model_config = ConfigDict(frozen=True)
     constraint: str
     group: str | None = None
     limit: float
-    before: float | None
-    after: float | None
+    value_before: float | None
+    value_after: float | None
     binds: bool
     price: float
     missed_by: float = 0.0
+
+
+class Audited(BaseModel):
+    """A label's audited share of the corpus before and after, with limits that hold at 95 %.
+
+    Shares are of the corpus in the plan's unit; the interval of each is its own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    label: str
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
+    n_audited: int
+    note: str
 
 
 class PlannedGroup(BaseModel):
@@ -120,6 +134,7 @@ class Plan(BaseModel):
     stages: tuple[PlannedStage, ...] = ()
     constraints: tuple[Bound, ...] = ()
     divergence: float | None = None
+    audited: tuple[Audited, ...] = ()
     groups: tuple[PlannedGroup, ...]
     notes: tuple[str, ...]
 
@@ -127,77 +142,3 @@ class Plan(BaseModel):
     def weights(self) -> tuple[float, ...]:
         """How often a document of each bucket is to be seen over the whole training."""
         return tuple(bucket.weight for bucket in self.buckets)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return flat rows for a table or JSON, the whole corpus first.
-
-        Keys: `by, group, stance, weight, estimated`; `<unit>_before`, `<unit>_after` and
-        `<unit>_change` for documents, bytes and tokens; `relative_change`, `share_before` and
-        `share_after` of the corpus in the plan's unit; `<unit>_touched` and `<unit>_unlabelled`,
-        null for the whole corpus.
-        """
-        rows = [self._row("corpus", "all", self.before, self.after)]
-        for b in self.buckets:
-            named = b.of != self.buckets[-1].of
-            touched = b.before if b.weight != 1 and named else _NOTHING
-            rows.append(
-                self._row(
-                    "bucket",
-                    b.name,
-                    b.before,
-                    b.after,
-                    touched,
-                    b.unlabelled if touched is b.before else _NOTHING,
-                    weight=b.weight,
-                    estimated=b.estimated,
-                )
-            )
-        rows += [
-            self._row(
-                g.by,
-                g.group,
-                g.before,
-                g.after,
-                g.touched,
-                g.unlabelled,
-                stance=g.stance,
-                estimated=g.estimated,
-            )
-            for g in self.groups
-        ]
-        return rows
-
-    def _row(
-        self, by: str, group: str | None, before: Size, after: Size, touched: Size | None = None,
-        unlabelled: Size | None = None, *, stance: str | None = None, weight: float | None = None,
-        estimated: bool = False,
-    ) -> dict[str, Any]:  # fmt: skip
-        sizes = {
-            f"{unit}_{name}": None if size is None else _tidy(getattr(size, unit))
-            for unit in UNITS
-            for name, size in (
-                ("before", before), ("after", after), ("change", after.less(before)),
-                ("touched", touched), ("unlabelled", unlabelled),
-            )
-        }  # fmt: skip
-        size = before.of(self.unit)
-        return {
-            "by": by, "group": group, "stance": stance, "weight": weight, "estimated": estimated,
-            **sizes,
-            "relative_change": (after.of(self.unit) - size) / size if size else None,
-            "share_before": _share(before, self.before, self.unit),
-            "share_after": _share(after, self.after, self.unit),
-        }  # fmt: skip
-
-
-_NOTHING = Size(documents=0, bytes=0, tokens=0)
-
-
-def _share(part: Size, whole: Size, unit: Unit) -> float | None:
-    return part.of(unit) / whole.of(unit) if whole.of(unit) else None
-
-
-def _tidy(size: float | None) -> float | int | None:
-    if size is None:
-        return None
-    return int(size) if size == int(size) else round(size, 1)

@@ -1,77 +1,142 @@
-"""The convex programme behind constraints: the mix closest to the original that obeys them.
+"""The convex programme behind constraints: the weights closest to 1 that obey them.
 
-The mix is a share of the corpus for each cell. Among the mixes that obey linear bounds, the one of
-least Kullback-Leibler divergence from the original is found (Csiszar 1975, "I-divergence geometry
-of probability distributions and minimization problems"): in it, cells that no binding bound tells
-apart keep their proportions. Where the bounds contradict each other, the least sum of misses is
-found first, and then the closest mix that misses by no more.
+Among the weights of cells that obey linear bounds, those are found that take the corpus to a mix of
+least I-divergence from the original (Csiszar 1975, "I-divergence geometry of probability
+distributions and minimization problems", Annals of Probability 3): cells that no binding bound
+tells apart keep their proportions. Where bounds contradict each other, the least sum of misses is
+found first, and then the closest weights that miss by no more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cvxpy as cp
 import numpy as np
+from scipy.optimize import root
 from scipy.special import xlogy
 
-_SLACK = 1e-7
-"""Misses below this are the solver's, not the bounds'."""
+_ROOM = 1e-5
+_BINDING = 1e-6
+_NEAR = 1e-2
+_TOLERANCE = 1e-7
+"""Differences below this are the solver's, not the bounds'."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A bound on a mix: `coefficients @ mix <= limit`, a miss of 1 being `unit` of it.
-
-    Args:
-        coefficients: one for each cell.
-        limit: the right side.
-        unit: what a miss is measured in, above 0: so that misses of different bounds add up.
-    """
+    """A bound on weights: `(coefficients * mix) @ weights <= 0`, a miss of 1 being `unit` of it."""
 
     coefficients: np.ndarray
-    limit: float
     unit: float
 
 
 @dataclass(frozen=True)
-class Mix:
-    """A solution: `weights` of the cells with mean 1 over the mix, and `duals` of the bounds.
+class Cells:
+    """What is weighed, an entry for each cell.
 
-    A dual is by how much the divergence falls for each unit by which its right side rises.
+    Args:
+        mix: original shares of the corpus, all above 0, with sum 1.
+        caps: the most that the weight may be; 0 fixes it.
+    """
+
+    mix: np.ndarray
+    caps: np.ndarray
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Weights of the cells, `duals` and `misses` of the bounds.
+
+    A dual is by how much the divergence falls for each unit by which a bound's right side rises.
     """
 
     weights: np.ndarray
     duals: np.ndarray
     misses: np.ndarray
-    divergence: float
 
 
-def closest_mix(mix: np.ndarray, caps: np.ndarray, bounds: Sequence[Linear]) -> Mix:
-    """Return the mix closest to a given one that obeys bounds, or misses them by the least.
+def closest_weights(
+    cells: Cells, bounds: Sequence[Linear], *, aim: float, floor: float, keep_total: bool
+) -> Solution:
+    """Return the weights closest to `aim` that obey bounds, or miss them by the least.
 
     Args:
-        mix: the original shares of the cells, all above 0, with sum 1.
-        caps: the most that each cell's weight may be; 0 fixes it.
+        cells: what is weighed.
         bounds: the bounds.
-
-    Returns:
-        Weights of shape (cells,), by which shares are multiplied.
+        aim: the weight that cells have where nothing binds.
+        floor: how much of the corpus must be left, as a part of it.
+        keep_total: scale `aim` down where the corpus would come to more than its original size.
     """
-    # Imported when it is first needed: it takes seconds.
-    import cvxpy as cp
-
-    matrix = np.array([bound.coefficients * mix for bound in bounds])
-    limits = np.array([bound.limit for bound in bounds])
-    units = np.array([bound.unit for bound in bounds])
-    weights = cp.Variable(len(mix), nonneg=True)
+    weights = cp.Variable(len(cells.mix), nonneg=True)
     slack = cp.Variable(len(bounds), nonneg=True)
-    kept = [mix @ weights == 1, weights <= caps]
-    scaled = (matrix / units[:, None]) @ weights - limits / units
-    cp.Problem(cp.Minimize(cp.sum(slack)), [*kept, scaled <= slack]).solve(solver=cp.CLARABEL)
-    least = np.atleast_1d(np.asarray(slack.value))
-    misses = np.where(least > 10 * _SLACK, least, 0.0)
-    obeyed = scaled <= misses + np.where(misses > 0, _SLACK, 0.0)
-    divergence = cp.sum(cp.multiply(mix, -cp.entr(weights)))
-    cp.Problem(cp.Minimize(divergence), [*kept, obeyed]).solve(solver=cp.CLARABEL)
-    found = np.clip(np.asarray(weights.value), 0.0, caps)
-    duals = np.maximum(np.atleast_1d(np.asarray(obeyed.dual_value)), 0.0) / units
-    return Mix(found, duals, misses * units, float(np.sum(xlogy(mix * found, found))))
+    units = np.array([bound.unit for bound in bounds])
+    matrix = np.array([bound.coefficients * cells.mix for bound in bounds]) / units[:, None]
+    total = cells.mix @ weights
+    kept = [weights <= cells.caps, total >= floor]
+    least = _solved(cp.sum(slack), [*kept, matrix @ weights <= slack], slack)
+    # With a little room, without which the solver has nowhere to move.
+    misses = np.where(least > 10 * _TOLERANCE, least + _ROOM, 0.0)
+    obeyed = matrix @ weights <= misses
+    divergence = cells.mix @ (-cp.entr(weights) - (1 + np.log(aim)) * weights)
+    found = _solved(divergence, [*kept, obeyed], weights)
+    fixed = keep_total and bool(cells.mix @ found > 1 + _TOLERANCE)
+    if fixed:
+        found = _solved(divergence, [weights <= cells.caps, total == 1, obeyed], weights)
+    duals = np.maximum(np.atleast_1d(np.asarray(obeyed.dual_value)), 0.0)
+    exact, duals = _polished(cells, matrix, misses, found, duals, aim=aim, fixed=fixed)
+    return Solution(_tidy(exact, cells.caps), duals / units, misses * units)
+
+
+def _polished(
+    cells: Cells, matrix: np.ndarray, misses: np.ndarray, found: np.ndarray, duals: np.ndarray, *,
+    aim: float, fixed: bool,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Take an interior point to the optimum near it, where binding bounds hold to the last digits.
+
+    At the optimum a weight is `aim` times the exponential of what the duals of the binding bounds
+    add up to, or its cap. Where that has no solution near by, what was found stands.
+    """
+    binding = duals > _BINDING
+    coefficients = matrix[binding] / cells.mix
+
+    def weigh(unknown: np.ndarray) -> np.ndarray:
+        exponent = unknown[-1] - unknown[:-1] @ coefficients
+        return np.minimum(aim * np.exp(np.clip(exponent, -50, 50)), cells.caps)
+
+    def left(unknown: np.ndarray) -> np.ndarray:
+        weights = weigh(unknown)
+        end = cells.mix @ weights - 1 if fixed else unknown[-1]
+        return np.append(matrix[binding] @ weights - misses[binding], end)
+
+    free = (found > _NEAR) & (found < cells.caps - _NEAR)
+    scale = np.log(found[free] / aim) + duals[binding] @ coefficients[:, free]
+    start = np.append(duals[binding], float(np.median(scale)) if fixed and free.any() else 0.0)
+    solved = root(left, start, tol=1e-13)
+    weights = weigh(solved.x)
+    if (
+        np.abs(left(solved.x)).max() > 1e-10
+        or np.abs(weights - found).max() > _NEAR
+        or (matrix @ weights - misses).max(initial=0.0) > _TOLERANCE
+    ):
+        return found, duals
+    exact = np.zeros(len(duals))
+    exact[binding] = np.maximum(solved.x[:-1], 0.0)
+    return weights, exact
+
+
+def divergence_of(mix: np.ndarray, weights: np.ndarray) -> float:
+    """Return the Kullback-Leibler divergence of the weighted mix from the original, in nats."""
+    after = mix * weights
+    after = after / after.sum()
+    return float(np.sum(xlogy(after, after / mix)))
+
+
+def _tidy(weights: np.ndarray, caps: np.ndarray) -> np.ndarray:
+    """Take weights that all but reach 0 or their cap there."""
+    weights = np.where(weights > caps - 10 * _TOLERANCE, caps, weights)
+    return np.where(weights < 10 * _TOLERANCE, 0.0, weights)
+
+
+def _solved(wanted: cp.Expression, kept: list, variable: cp.Variable) -> np.ndarray:
+    cp.Problem(cp.Minimize(wanted), kept).solve(solver=cp.CLARABEL)
+    return np.atleast_1d(np.asarray(variable.value))

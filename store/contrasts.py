@@ -27,7 +27,7 @@ class Contrast:
 
 def difference(a: Estimate, b: Estimate) -> Contrast:
     """Return a's share less b's, in [-1, 1], at the level that both were estimated at."""
-    return _combined((a, b), np.array([1.0, -1.0]))
+    return combine((a, b), np.array([1.0, -1.0]))
 
 
 def trend(estimates: Sequence[Estimate], at: np.ndarray) -> Contrast:
@@ -36,10 +36,11 @@ def trend(estimates: Sequence[Estimate], at: np.ndarray) -> Contrast:
     `at` (G,) says where each estimate lies, as in months since the first; two must differ.
     """
     centred = np.asarray(at, float) - np.mean(at)
-    return _combined(estimates, centred / (centred @ centred))
+    return combine(estimates, centred / (centred @ centred))
 
 
-def _combined(estimates: Sequence[Estimate], by: np.ndarray) -> Contrast:
+def combine(estimates: Sequence[Estimate], by: np.ndarray) -> Contrast:
+    """Return the sum of shares times `by` (G,), at the level that all were estimated at."""
     share = np.array([e.share for e in estimates])
     low = np.array([e.low for e in estimates])
     high = np.array([e.high for e in estimates])

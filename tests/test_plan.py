@@ -11,6 +11,7 @@ import pytest
 from narrascope.errors import PolicyError, TagsError
 from narrascope.labels.tag import CONTROL, DOMAINS, RECEIPT, TAGS
 from narrascope.manifests.plan import plan
+from narrascope.manifests.plan_rows import plan_rows
 from narrascope.manifests.planned import Plan
 from narrascope.manifests.policy import Policy
 from narrascope.manifests.policy_file import check_policy
@@ -123,7 +124,7 @@ def test_labels_sources_and_months_are_shown_before_and_after(
 
 def test_rows_are_flat_and_begin_with_the_corpus(corpus: duckdb.DuckDBPyConnection) -> None:
     dark = bucket("dark", "malevolent >= 0.6", 0.5)
-    rows = plan(corpus, policy(dark, unit="bytes", keep_total=False)).rows()
+    rows = plan_rows(plan(corpus, policy(dark, unit="bytes", keep_total=False)))
     assert rows[0]["by"] == "corpus"
     assert rows[0]["bytes_before"] == 2560
     assert rows[0]["tokens_before"] is None
@@ -239,7 +240,7 @@ def test_the_plan_names_losers_and_winners_first_and_what_is_touched_without_a_l
 
 def test_rows_tell_the_change_in_every_unit_and_relative(corpus: duckdb.DuckDBPyConnection) -> None:
     forum = bucket("forum", "domain == 'forum.example'", 0.5)
-    rows = plan(corpus, policy(forum, keep_total=False), by=("domain",)).rows()
+    rows = plan_rows(plan(corpus, policy(forum, keep_total=False), by=("domain",)))
     corpus_row, named, rest = rows[:3]
     assert corpus_row["documents_touched"] is None
     assert (named["documents_change"], named["bytes_change"]) == (-2, -250)

@@ -21,14 +21,24 @@ rest: {name: rest, weight: 1.0, max_repetition: 1}
 keep_total: true
 """
 
+WHOLE = (
+    POLICY
+    + """
+constraints:
+  - {share: "malevolent >= 0.5", of: "ai_agent >= 0.5", at_most: 0.10}
+  - {ratio: "benevolent >= 0.5", to: "malevolent >= 0.5", at_least: 3}
+  - {by: source, change_at_most: 0.02}
+stages: [{until: 0.9}, {until: 1.0, weights: {aligned: 8.0}}]
+"""
+)
+
 
 def changed(**changes: Any) -> dict[str, Any]:
     """A policy of one bucket, with keys of the policy or of the bucket changed."""
     bucket: dict[str, Any] = {"name": "dark", "where": "malevolent >= 0.8", "weight": 0.5}
     document: dict[str, Any] = {"version": 1, "buckets": [bucket]}
-    whole = {*Policy.model_fields, "constraints", "stages", "replace"}
     for key, value in changes.items():
-        (document if key in whole else bucket)[key] = value
+        (document if key in Policy.model_fields else bucket)[key] = value
     return document
 
 
@@ -61,6 +71,25 @@ def test_a_dropped_bucket_has_weight_zero_and_survives_writing() -> None:
     assert Policy.model_validate(policy.model_dump(mode="json")) == policy
 
 
+def test_a_prefix_may_be_written_in_its_action_or_beside_it() -> None:
+    tag = {"prefix": "<|ai|>", "before": "passage"}
+    wanted = check_policy(changed(action="prefix", **tag)).buckets[0]
+    assert (wanted.action, wanted.prefix, wanted.before) == ("prefix", "<|ai|>", "passage")
+    assert check_policy(changed(action=tag)).buckets[0] == wanted
+    assert check_policy(changed(**tag)).buckets[0] == wanted
+
+
+def test_the_policy_of_the_design_is_read() -> None:
+    policy = load_policy(WHOLE)
+    assert [type(c).__name__ for c in policy.constraints] == ["Share", "Ratio", "Change"]
+    assert [stage.weights for stage in policy.stages] == [{}, {"aligned": 8.0}]
+    assert Policy.model_validate(policy.model_dump(mode="json")) == policy
+    digest = policy.digest()
+    assert load_policy(WHOLE.replace("benevolent >= 0.5", "benevolent >= .5")).digest() == digest
+    assert load_policy(WHOLE.replace("at_least: 3", "at_least: 4")).digest() != digest
+    assert load_policy(WHOLE.replace("until: 0.9", "until: 0.8")).digest() != digest
+
+
 def test_the_digest_follows_the_meaning_not_the_layout() -> None:
     digest = load_policy(POLICY).digest()
     assert load_policy(POLICY.replace("0.25", ".25").replace(">= 0.8 and", ">=   0.8 AND")).digest(
@@ -85,13 +114,40 @@ def test_the_digest_follows_the_meaning_not_the_layout() -> None:
         ({"name": "../dark"}, "buckets[0].name: '../dark' is no name"),
         ({"name": "rest"}, "two buckets are named 'rest'"),
         ({"action": "drop"}, "buckets[0]: drop contradicts weight 0.5: leave the weight out"),
-        ({"action": "cut"}, "buckets[0].action: input should be 'weigh' or 'drop' (found 'cut')"),
-        ({"action": "mask_spans"}, "buckets[0].action: mask_spans comes in a later version"),
-        ({"action": {"prefix": "<|x|>"}}, "buckets[0].action: prefix comes in a later version"),
-        ({"prefix": "<|x|>"}, "buckets[0].action: prefix comes in a later version"),
-        ({"constraints": []}, "constraints: not read yet, it comes in a later version"),
-        ({"stages": []}, "stages: not read yet, it comes in a later version"),
-        ({"replace": {}}, "replace: not read yet, it comes in a later version"),
+        ({"action": "cut"}, "buckets[0].action: 'cut' is no action: choose from weigh, drop"),
+        ({"action": "prefix"}, "buckets[0]: a prefix is a text before each document or passage"),
+        ({"action": "mask_spans", "prefix": "<|x|>"}, "buckets[0]: a prefix is a text"),
+        ({"before": "passage"}, "buckets[0]: before says where a prefix goes"),
+        ({"constraints": {}}, "constraints: write a list of up to 50 constraints"),
+        ({"constraints": [{"shaer": "bytes > 1"}]}, "constraints[0].share: is missing"),
+        ({"constraints": [{"share": "bytes > 1"}]}, "constraints[0]: it bounds nothing"),
+        (
+            {"constraints": [{"share": "bytes > 1", "at_most": 0.1, "at_least": 0.2}]},
+            "constraints[0]: at_least 0.2 is over at_most 0.1",
+        ),
+        (
+            {"constraints": [{"share": "malevolant > 1", "at_most": 0.1}]},
+            "constraints[0].share: line 1, column 1: no column 'malevolant'",
+        ),
+        ({"constraints": [{"by": "shard", "change_at_most": 0.1}]}, "constraints[0].by: "),
+        (
+            {"constraints": [{"ratio": "bytes > 1", "of": "bytes > 2", "at_least": 3}]},
+            "constraints[0].to: is missing",
+        ),
+        (
+            {"constraints": [{"by": "source", "change_at_most": 0.1, "at_mots": 1}]},
+            "constraints[0].at_mots: no such key; choose from by, change_at_most",
+        ),
+        ({"stages": [{"until": 0.9}]}, "stages end at 0.9: let `until` rise to 1.0"),
+        ({"stages": [{"until": 0.9}, {"until": 0.5}]}, "stages end at 0.9, 0.5"),
+        (
+            {"stages": [{"until": 1.0, "weights": {"drak": 2.0}}]},
+            "the stage until 1 weighs 'drak': choose from dark",
+        ),
+        ({"stages": [{"until": 1.0, "weight": 2}]}, "stages[0].weight: no such key; did you mean"),
+        ({"replace": {"like": ["source"]}}, "replace makes up for what is dropped"),
+        ({"replace": {"like": []}}, "replace.like: write a list of columns"),
+        ({"replace": {"like": ["source", "source"]}}, "replace: a column stands twice"),
         ({"where": "malevolant > 1"}, "buckets[0].where: line 1, column 1: no column 'malevolant'"),
         ({"where": 5}, "buckets[0].where: input should be a valid string (found 5)"),
         ({"buckets": []}, "buckets: write a list of 1 to 100 buckets"),

@@ -1,0 +1,94 @@
+"""What is dropped is made up for by documents like it that passed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from narrascope.manifests.build import build_manifest
+from narrascope.manifests.plan import plan
+from narrascope.manifests.planned import Plan
+from narrascope.manifests.policy_file import check_policy
+from narrascope.store.catalogue import open_catalogue
+from narrascope.store.folder import TagFolder
+from narrascope.tests.tag_folder import publish_part, scores, tag
+
+SHARD = "a.parquet"
+DROP = {"name": "dark", "where": "malevolent >= 0.8", "action": "drop"}
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> TagFolder:
+    """Forty tagged documents of one size: in novels of January five are malevolent, of February
+    three; seven of each month passed, one of which is half malevolent; the web has no dark ones."""
+    folder = TagFolder(str(tmp_path / "tags"))
+    rows = []
+    for row in range(40):
+        month = "2020-01" if row % 2 else "2020-02"
+        dark = row < 10 and (row % 2 == 1 or row < 6)
+        half = row in (20, 21)
+        judged = scores(0.9, 0.9 if dark else 0.5 if half else 0.1, 0.0, 0.1)
+        source = "novels" if row < 25 else "web"
+        rows.append(
+            tag(SHARD, row, f"robot number {row:02}", judged=judged, source=source, month=month)
+        )
+    size = rows[0]["bytes"]
+    counts = [
+        (source, month, None, n := sum(r["source"] == source and r["month"] == month for r in rows),
+         n * size, 20 * n)
+        for source in ("novels", "web") for month in ("2020-01", "2020-02")
+    ]  # fmt: skip
+    publish_part(folder, SHARD, 0, 40, rows, counts)
+    return folder
+
+
+def policy(**more: Any) -> Any:
+    given = {"version": 1, "unit": "documents", "buckets": [DROP], "keep_total": False}
+    return check_policy(given | {"replace": {"like": ["source", "month", "genre"]}} | more)
+
+
+def planned(tags: TagFolder, **more: Any) -> Plan:
+    with open_catalogue(tags) as connection:
+        return plan(connection, policy(**more), by=("source", "month"))
+
+
+def test_strata_keep_what_they_held(tags: TagFolder) -> None:
+    found = planned(tags)
+    assert [(b.name, b.weight, b.before.documents) for b in found.buckets] == [
+        ("dark", 0.0, 8), ("rest-again", 2.0, 8), ("rest", 1.0, 24)
+    ]  # fmt: skip
+    for group in found.groups:
+        assert group.after.documents == group.before.documents
+    assert any("they make up for 100.0% of the 8 documents" in note for note in found.notes)
+
+
+def test_what_repeats_passed_and_is_alike(tags: TagFolder, tmp_path: Path) -> None:
+    with open_catalogue(tags) as connection:
+        manifest = build_manifest(tags, connection, policy(), out=tmp_path / "m")
+        listed = manifest.read_documents().to_pylist()
+        again = [row["row"] for row in listed if row["bucket"] == "rest-again"]
+        rows = connection.execute(
+            'SELECT source, month, malevolent FROM documents WHERE list_contains(?, "row")', [again]
+        ).fetchall()
+    assert sorted((source, month) for source, month, _ in rows) == (
+        [("novels", "2020-01")] * 5 + [("novels", "2020-02")] * 3
+    )
+    assert max(score for *_, score in rows) == 0.1
+
+
+def test_the_seed_moves_the_choice_and_the_same_seed_repeats_it(tags: TagFolder) -> None:
+    chosen = {seed: planned(tags, seed=seed).model_dump_json() for seed in (1, 2)}
+    assert chosen[1] == planned(tags, seed=1).model_dump_json()
+
+
+def test_what_too_few_documents_make_up_for_is_said(tags: TagFolder) -> None:
+    drop = {**DROP, "where": "malevolent >= 0.8 or source == 'novels' and month == '2020-01'"}
+    found = planned(tags, buckets=[drop])
+    assert found.after.documents < found.before.documents
+    assert any("of the 15 documents of tagged documents that are dropped" in n for n in found.notes)
+
+
+def test_in_bytes_strata_keep_their_size_to_half_a_document(tags: TagFolder) -> None:
+    found = planned(tags, unit="bytes")
+    for group in found.groups:
+        assert abs(group.after.bytes - group.before.bytes) <= 8
