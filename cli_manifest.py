@@ -54,7 +54,7 @@ Format = Annotated[TableFormat, typer.Option("--format", help="How to print.")]
 
 @manifests.command("plan")
 def manifest_plan(
-    policy: Annotated[Path, typer.Argument(help="Policy in YAML.")],
+    policy: Annotated[str, typer.Argument(help="Policy in YAML, or the name of a preset.")],
     tags: Tags,
     by: Annotated[
         list[Breakdown] | None, typer.Option(help="Break down by this; repeat it. All by default.")
@@ -65,13 +65,14 @@ def manifest_plan(
     from .manifests.plan import plan
     from .manifests.plan_rows import plan_rows
     from .manifests.policy_file import load_policy
+    from .manifests.presets import find_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 
     folder = TagFolder(tags)
     planned = plan(
         open_catalogue(folder),
-        load_policy(policy),
+        load_policy(find_policy(policy)),
         folder=folder,
         thresholds=current_thresholds(),
         by=[name.value for name in by or Breakdown],
@@ -81,7 +82,7 @@ def manifest_plan(
 
 @manifests.command("build")
 def manifest_build(
-    policy: Annotated[Path, typer.Argument(help="Policy in YAML.")],
+    policy: Annotated[str, typer.Argument(help="Policy in YAML, or the name of a preset.")],
     tags: Tags,
     out: Annotated[
         Path | None, typer.Option(help="Manifest folder; manifests/<policy> in the tag folder.")
@@ -90,17 +91,18 @@ def manifest_build(
     """Fix what a policy decides in a manifest: a bucket for each document, a weight for each."""
     from .manifests.build import build_manifest
     from .manifests.policy_file import load_policy
+    from .manifests.presets import find_policy
     from .store.catalogue import open_catalogue
     from .store.folder import TagFolder
 
     folder = TagFolder(tags)
     if out is None and not folder.is_local:
         raise SettingsError(f"{tags} is not on this machine: name a local folder with --out")
-    out = out or Path(folder.root) / "manifests" / policy.stem
+    out = out or Path(folder.root) / "manifests" / find_policy(policy).stem
     manifest = build_manifest(
         folder,
         open_catalogue(folder),
-        load_policy(policy),
+        load_policy(find_policy(policy)),
         out=out,
         thresholds=current_thresholds(),
     )
@@ -139,6 +141,15 @@ def manifest_diff(
     terminal.print_table(f"{a} and {b}", rows, format)
     if not rows:
         print("both decide alike", file=sys.stderr)
+
+
+@manifests.command("presets")
+def manifest_presets(format: Format = TableFormat.table) -> None:
+    """List the policies that ship with Narrascope; `plan` and `build` take them by name."""
+    from .manifests.presets import presets, summary
+
+    rows = [{"preset": name, "does": summary(path)} for name, path in presets().items()]
+    terminal.print_table("presets", rows, format)
 
 
 @manifests.command("takedown")

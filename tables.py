@@ -172,13 +172,11 @@ def print_plan(
 
 
 def _draw_stages(rows: Sequence[Row]) -> None:
-    ends = dict.fromkeys(row["until"] for row in rows)
-    weights: dict[str, Row] = {}
+    weights: dict[str, dict[str, Any]] = {}
     for row in rows:
-        weights.setdefault(row["group"], {"bucket": row["group"]})[f"until {row['until']:g}"] = row[
-            "weight"
-        ]
-    draw_rows(f"weights in each of {len(ends)} stages of training", list(weights.values()))
+        stages = weights.setdefault(row["group"], {"bucket": row["group"]})
+        stages[f"until {row['until']:g}"] = row["weight"]
+    draw_rows("weights in each stage of training", list(weights.values()))
 
 
 def _draw_bounds(rows: Sequence[Row]) -> None:

@@ -87,7 +87,7 @@ def solve(connection: duckdb.DuckDBPyConnection, policy: Policy, pieces: Sequenc
     solution, classes = _solve(policy, pieces, cells, mix, asked)
     joined, kept = join_cells(cells, pieces, classes)
     idle = [float(piece.action != "drop") for piece in joined]
-    weights = [solution.weights[k] if k >= 0 else w for k, w in zip(kept, idle, strict=True)]
+    weights = np.where(kept >= 0, solution.weights[kept], idle)
     by_cell = solution.weights[classes]
     return Solved(
         joined, np.round(weights, 9), tuple(_told(asked, solution, mix, mix * by_cell)),

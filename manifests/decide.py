@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from ..errors import PolicyError
 from .census import Census
-from .chosen import replacements, taken_down
+from .chosen import at_random, replacements
 from .partition import Partition, Piece, pieces_of
 from .planned import Bound
 from .policy import UNITS, Policy
+from .takedown import taken_down
 from .weights import is_rest, over_training, scale_rest, stage_weights, stated_weights
 
 
@@ -22,7 +23,7 @@ class Decision:
 
     Args:
         partition: the pieces.
-        chosen: documents that pieces take by name, in the schema `chosen.CHOSEN`.
+        chosen: documents that pieces take by name, in the schema `partition.CHOSEN`.
         census: the pieces' census.
         sizes: each piece's documents, bytes and tokens before, of shape (pieces, 3).
         by_stage: weights of shape (stages, pieces).
@@ -87,6 +88,11 @@ def decide(
             f"{unfound:,} entries of the takedown list are no tagged document: reweighing leaves "
             "them out where the source holds them, so counts by bucket are known then"
         )
+    for bucket in policy.buckets:
+        if bucket.at_random:
+            drawn = at_random(connection, policy, pieces, bucket)
+            chosen = pa.concat_tables([chosen, drawn])
+            connection.register("chosen", chosen)
     if policy.replace:
         pieces, chosen, said = _replace(connection, policy, pieces, chosen, limits)
         notes.append(said)
@@ -145,10 +151,7 @@ def _replace(
         for name in (f"{policy.rest.name}-again", *(f"again-{n}" for n in range(len(taken) + 1)))
         if name not in taken
     )
-    found, wanted, made_up = replacements(
-        connection, pieces, name=name, like=policy.replace.like, unit=policy.unit,
-        seed=policy.seed, limits=limits,
-    )  # fmt: skip
+    found, wanted, made_up = replacements(connection, policy, pieces, name=name, limits=limits)
     chosen = pa.concat_tables([chosen, found])
     connection.register("chosen", chosen)
     piece = Piece(name=name, of=policy.rest.name, listed=True)

@@ -8,10 +8,20 @@ bucket is split. Trainers see pieces; a piece is called a bucket wherever that s
 from functools import cached_property
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from ..store.where import Condition, parse_where
 from .policy import Action, Policy
+
+CHOSEN = pa.schema(
+    [
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("piece", pa.string(), nullable=False),
+    ]
+)
+"""Documents that pieces take by name."""
 
 
 class Piece(BaseModel):
@@ -58,7 +68,8 @@ def pieces_of(policy: Policy) -> tuple[Piece, ...]:
     """Return a policy's buckets as pieces, one each, the rest last."""
     named = [
         Piece(
-            name=bucket.name, of=bucket.name, where=bucket.where, action=bucket.action,
+            name=bucket.name, of=bucket.name, action=bucket.action,
+            where=None if bucket.at_random else bucket.where, listed=bool(bucket.at_random),
             prefix=bucket.prefix, before=bucket.before,
         )
         for bucket in policy.buckets

@@ -60,8 +60,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Like(Strict):
+    """Strata: documents are alike that agree in these columns, a null being a value of its own."""
+
+    like: Annotated[tuple[Alike, ...], Field(min_length=1, max_length=5)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.like)) < len(self.like):
+            raise ValueError(f"a column stands twice in {', '.join(self.like)}: name each once")
+        return self
+
+
 class Bucket(Strict):
     """The documents that meet a condition, and what is done about them.
+
+    With `at_random` it takes, instead of them, as much of their strata drawn at random.
 
     `prefix` is a control tag that goes before each document, or each passage with evidence, of a
     bucket whose action is prefix; `action: {prefix: "<|tag|>"}` says the same.
@@ -74,6 +88,7 @@ class Bucket(Strict):
     action: Action = "weigh"
     prefix: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     before: Literal["document", "passage"] = "document"
+    at_random: Like | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -180,20 +195,11 @@ class Stage(Strict):
     weights: dict[Name, Weight] = {}
 
 
-class Replace(Strict):
-    """What is dropped is made up for by documents that passed, alike in these columns."""
-
-    like: Annotated[tuple[Alike, ...], Field(min_length=1, max_length=5)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if len(set(self.like)) < len(self.like):
-            raise ValueError(f"a column stands twice in {', '.join(self.like)}: name each once")
-        return self
-
-
 class Policy(Strict):
-    """What is to be done about a corpus, in the order in which buckets take documents."""
+    """What is to be done about a corpus, in the order in which buckets take documents.
+
+    With `replace`, what is dropped is made up for by documents like it that passed.
+    """
 
     version: Literal[1]
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
@@ -203,7 +209,7 @@ class Policy(Strict):
     keep_total: Annotated[bool, Field(strict=True)] = True
     constraints: Annotated[tuple[Constraint, ...], Field(max_length=50)] = ()
     stages: Annotated[tuple[Stage, ...], Field(max_length=20)] = ()
-    replace: Replace | None = None
+    replace: Like | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -216,6 +222,8 @@ class Policy(Strict):
                 f"rest.weight {self.rest.weight:g} has no effect under keep_total, which finds it: "
                 "leave it out or set keep_total: false"
             )
+        if self.constraints and any(b.at_random and b.action != "drop" for b in self.buckets):
+            raise ValueError("constraints cannot weigh what is drawn at random: let it be dropped")
         if self.replace and not any(b.action == "drop" for b in self.buckets):
             raise ValueError("replace makes up for what is dropped, and no bucket has action: drop")
         self._check_stages()

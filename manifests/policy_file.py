@@ -8,14 +8,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import PolicyError
-from .policy import Bucket, Change, Policy, Ratio, Replace, Rest, Share, Stage
+from .policy import Bucket, Change, Like, Policy, Ratio, Rest, Share, Stage
 
 MAX_CHARACTERS = 1_000_000
 """How long the YAML text of a policy may be."""
 
 _KINDS: dict[str, type[BaseModel]] = {"share": Share, "ratio": Ratio, "by": Change}
 _OWNERS: dict[str, type[BaseModel]] = {
-    "buckets": Bucket, "rest": Rest, "stages": Stage, "replace": Replace,
+    "buckets": Bucket, "rest": Rest, "stages": Stage, "replace": Like,
 }  # fmt: skip
 _LISTS = {
     "buckets": "write a list of 1 to 100 buckets",

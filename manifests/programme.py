@@ -73,7 +73,7 @@ def closest_weights(
     matrix = np.array([bound.coefficients * cells.mix for bound in bounds]) / units[:, None]
     total = cells.mix @ weights
     kept = [weights <= cells.caps, total >= floor]
-    least = _solved(cp.sum(slack), [*kept, matrix @ weights <= slack], slack)
+    least = _solved(np.ones(len(bounds)) @ slack, [*kept, matrix @ weights <= slack], slack)
     # With a little room, without which the solver has nowhere to move.
     misses = np.where(least > 10 * _TOLERANCE, least + _ROOM, 0.0)
     obeyed = matrix @ weights <= misses

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
 from ..errors import ManifestError, one_line
 from ..store.folder import TagFolder
+from .partition import CHOSEN, Piece
 
 TAKEDOWN_FILE = "takedown.parquet"
 """A manifest's copy of the list."""
@@ -25,7 +27,15 @@ TAKEDOWN = pa.schema(
     [pa.field("kind", pa.string(), nullable=False), pa.field("value", pa.string(), nullable=False)]
 )
 
+PIECE = "takedown"
+"""What the piece of a partition is called that holds what is taken down."""
+
 _LIST = "takedown.csv"
+_KEYS = {
+    "document": "shard || '#' || \"row\"",
+    "doc_id": "doc_id",
+    "text_hash": "printf('%016x', text_hash)",
+}
 
 
 def _coordinates(value: str) -> str:
@@ -106,6 +116,41 @@ def load_takedown(manifest: Path) -> pa.Table:
         ) from error
 
 
+def taken_down(
+    connection: duckdb.DuckDBPyConnection, takedown: pa.Table
+) -> tuple[Piece | None, pa.Table, int]:
+    """Return the piece of what is taken down, its documents by name, and how many were not found.
+
+    An entry that is not found among the tagged documents may be an untagged one, which only
+    reweighing can tell. A domain takes all its documents, tagged or not.
+    """
+    if not takedown.num_rows:
+        return None, CHOSEN.empty_table(), 0
+    domains = values_of(takedown, "domain")
+    where = None
+    if domains:
+        where = f"domain in ({', '.join(_quoted(domain) for domain in domains)})"
+    connection.register("takedown", takedown)
+    try:
+        matched = " UNION ALL ".join(
+            f'SELECT shard, "row", kind, value FROM documents JOIN takedown ON value = {key} '  # noqa: S608 (fixed list)
+            f"WHERE kind = '{kind}'"
+            for kind, key in _KEYS.items()
+        )
+        found = connection.sql(
+            f'SELECT DISTINCT shard, "row", ? AS piece FROM ({matched}) ORDER BY ALL',  # noqa: S608
+            params=[PIECE],
+        ).to_arrow_table()
+        missed = connection.execute(
+            f"SELECT count(*) FROM takedown WHERE kind <> 'domain' AND (kind, value) NOT IN "  # noqa: S608
+            f"(SELECT (kind, value) FROM ({matched}))"
+        ).fetchall()[0][0]
+    finally:
+        connection.unregister("takedown")
+    piece = Piece(name=PIECE, of=PIECE, where=where, listed=True, action="drop")
+    return piece, found.cast(CHOSEN), missed
+
+
 def takedown_digest(entries: pa.Table) -> str:
     """Return the xxh3_64 of a list, by which two lists are told apart."""
     return xxhash.xxh3_64_hexdigest("\n".join(f"{k}\0{v}" for k, v in _pairs(entries)).encode())
@@ -146,3 +191,7 @@ def _entries(data: bytes, name: str) -> list[tuple[str, str]]:
         except ValueError as error:
             raise ManifestError(f"{name}, line {number}: {row[1][:80]!r}: {error}") from error
     return found
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

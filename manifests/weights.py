@@ -19,7 +19,7 @@ def stated_weights(policy: Policy, pieces: Sequence[Piece]) -> np.ndarray:
     return np.array(
         [
             0.0 if piece.action == "drop"
-            else _REPLACED if piece.listed
+            else _REPLACED if piece.listed and piece.of == policy.rest.name
             else factors[piece.of]
             for piece in pieces
         ]
@@ -114,7 +114,7 @@ def _override(
 ) -> np.ndarray:
     return np.array(
         [
-            weight if piece.listed else given.get(piece.of, weight)
+            weight if piece.listed and piece.of not in given else given.get(piece.of, weight)
             for weight, piece in zip(weights, pieces, strict=True)
         ]
     )

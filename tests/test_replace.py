@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from narrascope.errors import PolicyError
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.plan import plan
 from narrascope.manifests.planned import Plan
@@ -92,3 +93,27 @@ def test_in_bytes_strata_keep_their_size_to_half_a_document(tags: TagFolder) -> 
     found = planned(tags, unit="bytes")
     for group in found.groups:
         assert abs(group.after.bytes - group.before.bytes) <= 8
+
+
+def test_a_random_control_drops_as_much_of_the_same_strata(tags: TagFolder) -> None:
+    control = {**DROP, "at_random": {"like": ["source", "month", "genre"]}}
+    found = planned(tags, buckets=[control], replace=None)
+    assert [(b.name, b.before.documents) for b in found.buckets] == [("dark", 8), ("rest", 32)]
+    lost = {(g.by, g.group): g.before.documents - g.after.documents for g in found.groups}
+    assert lost["month", "2020-01"] == 5 and lost["month", "2020-02"] == 3
+    assert lost["source", "web"] == 0
+    # Drawn at random, not by the label: hardly ever all of the malevolent ones and no others.
+    hit = set()
+    for seed in range(8):
+        again = planned(tags, buckets=[control], replace=None, seed=seed)
+        hit.add(next(b.before.documents - b.unlabelled.documents for b in again.buckets))
+    assert max(hit) < 8
+
+
+def test_what_is_drawn_at_random_cannot_be_weighed_by_constraints(tags: TagFolder) -> None:
+    control = {"name": "dark", "where": "malevolent >= 0.8", "at_random": {"like": ["source"]}}
+    share = {"share": "malevolent >= 0.8", "at_most": 0.1}
+    with pytest.raises(PolicyError, match="constraints cannot weigh what is drawn at random"):
+        policy(buckets=[control], replace=None, constraints=[share])
+    with pytest.raises(PolicyError, match="replace and constraints cannot be asked for together"):
+        planned(tags, constraints=[share])
