@@ -156,7 +156,7 @@ def drift(
     by: Annotated[str, typer.Option(help="source, domain or month.")] = "source",
     label: Annotated[str | None, typer.Option(help="One label; all by default.")] = None,
     unit: Annotated[str, typer.Option(help="documents, bytes or tokens.")] = "documents",
-    estimator: Annotated[str, typer.Option(help="flagged or expected.")] = "flagged",
+    estimator: Annotated[str, typer.Option(help="flagged, expected or audited.")] = "flagged",
     before: Annotated[
         str | None, typer.Option(help="Earlier months, as 2024-01 or 2024-01..2024-06.")
     ] = None,
@@ -165,14 +165,24 @@ def drift(
     format: Format = TableFormat.table,
 ) -> None:
     """Print how shares differ between months or scans, the biggest movers first."""
+    from .store.audited_drift import audited_drift
     from .store.catalogue import open_catalogue
     from .store.drift import drift as run
     from .store.folder import TagFolder
 
-    earlier = None if against is None else open_catalogue(TagFolder(against))
+    folder, older = TagFolder(tags), None if against is None else TagFolder(against)
+    catalogue = open_catalogue(folder)
+    earlier = None if older is None else open_catalogue(older)
+    if estimator == "audited":
+        rows = audited_drift(
+            (catalogue, folder), against=(earlier, older) if earlier and older else None, by=by,
+            label=label, unit=unit, before=before, after=after, top=top,
+        )  # fmt: skip
+        tables.print_audited_drift(rows, format)
+        return
     rows = run(
-        open_catalogue(TagFolder(tags)), against=earlier, by=by, label=label, unit=unit,
-        estimator=estimator, before=before, after=after, top=top, thresholds=current_thresholds(),
+        catalogue, against=earlier, by=by, label=label, unit=unit, estimator=estimator,
+        before=before, after=after, top=top, thresholds=current_thresholds(),
     )  # fmt: skip
     tables.print_drift(rows, format)
 

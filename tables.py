@@ -143,6 +143,31 @@ def _draw_drift(rows: Sequence[Row]) -> None:
         OUT.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
 
 
+def print_audited_drift(rows: Sequence[Row], format: str) -> None:
+    """Print how audited shares differ, in percentage points with limits."""
+    print_rows(rows, format, _draw_audited_drift)
+
+
+def _draw_audited_drift(rows: Sequence[Row]) -> None:
+    first = rows[0]
+    table = new_table(
+        f"audited share of {first['unit']} by {first['by']}; differences in percentage points, "
+        "with limits of 95 % that hold for all groups of a label at once"
+    )
+    for name in ("label", first["by"]):
+        table.add_column(name)
+    for name in ("before", "after", "difference", "low", "high"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        group = "(none)" if row["group"] is None else str(row["group"])
+        shares = (percent(row[f"share_{when}"]) for when in ("before", "after"))
+        moves = (f"{100 * row[name]:+.4f}" for name in ("difference", "low", "high"))
+        table.add_row(row["label"], group, *shares, *moves)
+    OUT.print(table)
+    for note in _shared_notes(rows):
+        OUT.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
+
+
 def print_plan(
     plan: Any, rows: Sequence[Row], format: str, *, by: Sequence[str] | None = None
 ) -> None:

@@ -93,16 +93,12 @@ def drift(
     check_choice("by", by, get_args(By))
     check_choice("unit", unit, get_args(Unit))
     check_choice("estimator", estimator, get_args(Estimator))
-    if (against is not None or by == "month") and (before or after):
-        raise SettingsError(
-            "spans of months are compared within one scan, by source or domain: leave out --before "
-            "and --after, or --against and --by month"
-        )
+    check_spans(two_scans=against is not None, by=by, before=before, after=after)
     sides = (connection,) if against is None else (against, connection)
     notes = _notes(sides, unit=unit, estimator=estimator)
     spans: tuple[Condition | None, Condition | None] = (None, None)
     if against is None and by != "month":
-        spans, said = _spans(connection, before, after)
+        spans, said = spans_of(connection, before, after)
         notes.append(said)
     rows: list[dict[str, Any]] = []
     for name in LABELS if label is None else (label,):
@@ -204,10 +200,28 @@ def _row(
     }  # fmt: skip
 
 
-def _spans(
+def check_spans(*, two_scans: bool, by: str, before: str | None, after: str | None) -> None:
+    """Refuse spans of months where they are not what is compared.
+
+    Raises:
+        SettingsError: they are given for two scans, or for single months.
+    """
+    if (two_scans or by == "month") and (before or after):
+        raise SettingsError(
+            "spans of months are compared within one scan, by source or domain: leave out --before "
+            "and --after, or --against and --by month"
+        )
+
+
+def spans_of(
     connection: duckdb.DuckDBPyConnection, before: str | None, after: str | None
 ) -> tuple[tuple[Condition, Condition], str]:
-    """Return the two spans as conditions, and what to say of them."""
+    """Return two spans of months as conditions, the scan's halves by default, and what to say.
+
+    Raises:
+        SettingsError: only one is given, or one is malformed.
+        TagsError: fewer than two months are known.
+    """
     if (before is None) != (after is None):
         raise SettingsError("two spans are compared: give both --before and --after, or neither")
     if before is None or after is None:

@@ -38,36 +38,41 @@ def is_evil(row: int) -> bool:
     return " evil " in text_of(row)
 
 
-def publish_documents(url: str, *, rows: int = ROWS, models_digest: str = "m") -> TagFolder:
-    """Publish the documents as one part, with a source for each half of the rows."""
+def publish_documents(
+    url: str, *, rows: int = ROWS, models_digest: str = "m",
+    months: tuple[str, str] = ("2020-01", "2020-01"),
+) -> TagFolder:  # fmt: skip
+    """Publish the documents as one part, with a source and a month for each half of the rows."""
     folder = TagFolder(url)
     tags, control = [], []
     for row in range(rows):
         text, kind = text_of(row), row % 10
-        source = "novels" if row < rows // 2 else "web"
+        source, month = ("novels", months[0]) if row < rows // 2 else ("web", months[1])
         if kind <= 4:
             score = round(0.05 + 0.9 * ((row * 37) % 100) / 100, 4)
             score = round((score + 1) / 2, 4) if is_evil(row) else round(score / 2, 4)
             judged = None if kind == 4 else scores(0.9, score, 0.01, 0.02)
             stance = "refuted" if row % 100 == 3 else "depicted"
-            tags.append(tag(SHARD, row, text, judged=judged, stance=stance, source=source))
+            tags.append(
+                tag(SHARD, row, text, judged=judged, stance=stance, source=source, month=month)
+            )
         if kind >= 4 and (row // 10) % 11 == 0:
-            control.append(_control(row, text, source, "screen" if kind == 4 else "gate"))
+            control.append(_control(row, text, source, month, "screen" if kind == 4 else "gate"))
     half = rows // 2
     sizes = [sum(len(text_of(r).encode()) for r in of) for of in (range(half), range(half, rows))]
     counts = [
-        (name, "2020-01", None, half, size, 20 * half)
-        for name, size in zip(("novels", "web"), sizes, strict=True)
+        (name, month, None, half, size, 20 * half)
+        for name, month, size in zip(("novels", "web"), months, sizes, strict=True)
     ]
     publish_part(folder, SHARD, 0, rows, tags, counts, control=control, models_digest=models_digest)
     return folder
 
 
-def _control(row: int, text: str, source: str, stratum: str) -> dict[str, Any]:
+def _control(row: int, text: str, source: str, month: str, stratum: str) -> dict[str, Any]:
     return {
         "shard": SHARD, "row": row, "doc_id": None, "url": None, "domain": None,
         "text_hash": xxhash.xxh3_64_intdigest(text.encode()), "source": source,
-        "month": "2020-01", "language": None, "bytes": len(text.encode()), "tokens": 20,
+        "month": month, "language": None, "bytes": len(text.encode()), "tokens": 20,
         "stratum": stratum, "inclusion_probability": RATE, "gate_matches": int(stratum != "gate"),
         **{f"screen_{label}": 0.01 for label in LABELS}, "characters": len(text), "text": text,
     }  # fmt: skip
