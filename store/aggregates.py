@@ -74,24 +74,38 @@ def lowest_bin(threshold: float) -> int:
 
 
 def flagged_sizes(
-    grouping: str, label: str, unit: str, threshold: float, *, apart: bool
-) -> tuple[str, list[Any]]:
+    grouping: str, label: str, unit: str, threshold: float, *, apart: bool,
+    limit: int | None = None,
+) -> tuple[str, list[Any]]:  # fmt: skip
     """Return the SQL of what reaches a threshold, by group, and what to bind.
 
     Its columns are `id`, `counted` and `refuted`; with `apart` what is refuted is not counted.
-    Groups in which nothing reaches the threshold are left out.
+    Groups in which nothing reaches the threshold are left out, and with `limit` those that cannot
+    be among so many with the highest counts.
     """
     lowest = lowest_bin(threshold)
     step = -(-lowest // _STEP)
     counted = f"{unit} - refuted_{unit}" if apart else unit
     sizes = f"id, {counted} AS counted, refuted_{unit} AS refuted"
+    reached = "FROM reached WHERE grouping = ? AND label = ? AND step = ?"
+    among, bound = "", []
+    if limit is not None:
+        # A count lies between those of the steps around the threshold. So a group whose count at
+        # the lower step is below the limit-th highest at the upper step cannot be among the first.
+        among = (
+            f"AND id IN (SELECT id {reached} AND {counted} >= coalesce((SELECT {counted} {reached} "
+            f"ORDER BY {counted} DESC LIMIT 1 OFFSET ?), 0))"
+        )
+        bound = [grouping, label, lowest // _STEP, grouping, label, step, max(limit - 1, 0)]
     query = (
         "SELECT id, sum(counted)::BIGINT AS counted, sum(refuted)::BIGINT AS refuted FROM ("
-        f"SELECT {sizes} FROM reached WHERE grouping = ? AND label = ? AND step = ? UNION ALL "
-        f"SELECT {sizes} FROM cells WHERE grouping = ? AND label = ? AND bin >= ? AND bin < ?"
-        ") GROUP BY id"
+        f"SELECT {sizes} {reached} {among} UNION ALL "
+        f"SELECT {sizes} FROM cells WHERE grouping = ? AND label = ? AND bin >= ? AND bin < ? "
+        f"{among}) GROUP BY id"
     )
-    return query, [grouping, label, step, grouping, label, lowest, step * _STEP]
+    return query, [
+        grouping, label, step, *bound, grouping, label, lowest, step * _STEP, *bound,
+    ]  # fmt: skip
 
 
 def expected_sizes(grouping: str, label: str, unit: str) -> tuple[str, list[Any]]:

@@ -118,15 +118,17 @@ class Count:
     def _weight(self) -> str:
         return "1" if self.unit == "documents" else f"coalesce({self.unit}, 0)"
 
-    def _sizes(self) -> tuple[str, list[Any]]:
+    def _sizes(self, limit: int | None = None) -> tuple[str, list[Any]]:
         """Return the query over the aggregates: `id`, `counted`, `refuted`."""
         grouping = self.by or "all"
         if self.threshold is None:
             return expected_sizes(grouping, self.label, self.unit)
-        return flagged_sizes(grouping, self.label, self.unit, self.threshold, apart=self._apart)
+        return flagged_sizes(
+            grouping, self.label, self.unit, self.threshold, apart=self._apart, limit=limit
+        )
 
     def _sql_aggregated(self, limit: int | None) -> tuple[str, list[Any]]:
-        sizes, bound = self._sizes()
+        sizes, bound = self._sizes(limit)
         grouping, among, more = self.by or "all", "", []
         if limit is not None:
             # Groups are numbered by size: the highest counts, and the largest where all are 0.
