@@ -20,8 +20,10 @@ from .cli_cluster import (
     Where,
     cluster,
 )
+from .cli_keys import keys
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
 from .cli_models import Seed, evaluate, teach, train
+from .cli_worker import worker
 from .errors import NarrascopeError, one_line
 from .settings import read_settings
 
@@ -34,7 +36,8 @@ app = typer.Typer(
 )
 app.add_typer(manifests, name="manifest")
 app.add_typer(audits, name="audit")
-for verb in (reweigh, train, teach, evaluate):
+app.add_typer(keys, name="keys")
+for verb in (reweigh, train, teach, evaluate, worker):
     app.command()(verb)
 
 
@@ -257,15 +260,26 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+    require_keys: Annotated[
+        bool, typer.Option("--require-keys", help="Ask for keys on the loopback too.")
+    ] = False,
 ) -> None:
     """Serve the REST API and the page over a tag folder."""
+    from .api.access import Protection
+    from .api.places import Places
     from .api.serve import serve as run
 
     settings = read_settings()
+    protection = Protection(
+        require_keys=require_keys or settings.require_keys, rate_limit=settings.rate_limit,
+        body_limit=settings.body_limit, origins=settings.origins,
+        withhold_text=settings.withhold_text,
+    )  # fmt: skip
     run(
         tags, host=host or settings.host, port=settings.port if port is None else port,
         workers=workers, models=settings.models, judge=settings.judge,
-        log_level=settings.log_level,
+        log_level=settings.log_level, state=settings.state, protection=protection,
+        places=Places(corpora=settings.corpora, outputs=settings.outputs),
     )  # fmt: skip
 
 

@@ -2,20 +2,23 @@
 
 import threading
 from typing import Annotated, Any
+from uuid import uuid4
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..classifiers.meta import default_thresholds
-from ..classifiers.passages import slices
 from ..labels.audit import ADJUDICATOR, Design
 from ..labels.taxonomy import Label
 from ..store.agreement import open_items
 from ..store.audit_import import keep_records
-from ..store.audit_sample import sample_audit
-from ..store.audits import Audit, audit_names, read_audit
+from ..store.audits import Audit, audit_names, new_name, read_audit
 from ..store.labelling_file import labelling_rows
 from ..store.settled import latest_records
+from .access import needs
+from .building import draw_once
+from .job_routes import ACCEPTED, SCOPES, Prefer, accept, prefers_job
 from .problems import Problem
 from .service import Cursor, Service, ServiceOf
 
@@ -24,7 +27,7 @@ _MISSING: dict[int | str, dict[str, Any]] = {
 }
 _writing = threading.Lock()
 
-router = APIRouter(prefix="/v1", tags=["audits"])
+router = APIRouter(prefix="/v1", tags=["audits"], dependencies=[needs(SCOPES["audit"])])
 
 Reader = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -89,12 +92,22 @@ class Report(BaseModel):
     rows: list[dict[str, Any]]
 
 
-@router.post("/audits", status_code=201)
-def post_audit(body: Wish, service: ServiceOf, cursor_over: Cursor) -> Drawn:
-    """Draw an audit from what the tag folder keeps; the corpus is not read."""
+@router.post("/audits", status_code=201, response_model=Drawn, responses=ACCEPTED)
+def post_audit(
+    body: Wish, service: ServiceOf, cursor_over: Cursor, request: Request, prefer: Prefer = None
+) -> Drawn | JSONResponse:
+    """Draw an audit from what the tag folder keeps; the corpus is not read.
+
+    It is drawn at once from up to a million tag rows, else by a worker.
+    """
+    wish = body.model_dump()
+    if prefers_job(prefer) or service.is_long(cursor_over):
+        # The name is settled now, so that a second try finds what the first has drawn.
+        name = new_name(service.folder, body.name or f"audit-{uuid4().hex[:12]}")
+        identity = body.model_dump_json()
+        return accept(service, request, "audit", wish | {"name": name}, identity=identity)
     with _writing:
-        audit = sample_audit(cursor_over, service.folder, cut=slices, **body.model_dump())
-    return _drawn(audit)
+        return _drawn(draw_once(service.folder, cursor_over, wish))
 
 
 @router.get("/audits")

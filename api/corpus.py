@@ -6,10 +6,11 @@ from fastapi import APIRouter
 
 from ..labels.taxonomy import Taxonomy, read_taxonomy
 from ..store.scans import failed_parts, scans
+from .access import needs
 from .schemas import Scans
 from .service import Cursor
 
-router = APIRouter(prefix="/v1", tags=["corpus"])
+router = APIRouter(prefix="/v1", tags=["corpus"], dependencies=[needs("read")])
 
 
 @router.get("/taxonomy")

@@ -2,25 +2,39 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+import pyarrow as pa
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from ..labels.tag import TAGS
 from ..labels.taxonomy import Behaviour, Genre, Label, Stance
 from ..store.documents import MAX_LIMIT, Filters, get_document, list_documents
 from ..store.where import parse_where
+from .access import Caller, CallerOf, needs
 from .problems import Problem
 from .schemas import Document, Documents
-from .service import Cursor, ServiceOf
+from .service import Cursor, Service, ServiceOf
+from .tabular import CSV, JSON, TABLE, Form, give
 
-router = APIRouter(prefix="/v1", tags=["documents"])
+router = APIRouter(prefix="/v1", tags=["documents"], dependencies=[needs("read")])
+
+COLUMNS = pa.schema(
+    [pa.field("text_hash", pa.string()) if f.name == "text_hash" else f for f in TAGS]
+)
+"""Columns of the documents as a table; those of the tag rows, the hash as 16 digits."""
 
 Score = Annotated[float | None, Query(ge=0, le=1)]
 Text = Annotated[str | None, Query(max_length=500)]
 
 
-@router.get("/documents", response_model=Documents, response_model_exclude_unset=True)
+@router.get(
+    "/documents", response_model=Documents, response_model_exclude_unset=True, responses=TABLE
+)
 def get_documents(
+    request: Request,
     service: ServiceOf,
+    form: Form,
     cursor_over: Cursor,
+    caller: CallerOf,
     label: Annotated[
         Label | None, Query(description="order by this label; else by the highest portrayal")
     ] = None,
@@ -42,8 +56,14 @@ def get_documents(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     passages: Annotated[bool, Query(description="include passages and evidence")] = False,
-) -> dict[str, Any]:
-    """List candidate documents, the highest score first."""
+) -> dict[str, Any] | Response:
+    """List candidate documents, the highest score first.
+
+    As a table (CSV, Arrow, Parquet) the headers `Link`, with `rel="next"`, and `X-Total-Count` have
+    the rest; CSV has no passages.
+    """
+    if form == CSV and passages:
+        raise HTTPException(406, "passages are nested, CSV is not: accept Arrow or Parquet")
     filters = Filters(
         label=label, min_score=min_score, max_score=max_score, stance=stance, genre=genre,
         behaviour=behaviour, source=source, domain=domain, month=month, shard=shard,
@@ -52,6 +72,15 @@ def get_documents(
     page = list_documents(
         cursor_over, service.folder, filters=filters, cursor=cursor, limit=limit, passages=passages
     )
+    for document in page.documents:
+        _withhold(document, service, caller)
+    if form != JSON:
+        headers = {"X-Total-Count": str(page.total)}
+        if page.next:
+            onward = request.url.include_query_params(cursor=page.next)
+            headers["Link"] = f'<{onward.path}?{onward.query}>; rel="next"'
+        schema = COLUMNS if passages else pa.schema(f for f in COLUMNS if f.name != "passages")
+        return give(page.documents, schema, form, headers)
     return {"documents": page.documents, "total": page.total, "next": page.next}
 
 
@@ -60,7 +89,9 @@ def get_documents(
     response_model=Document,
     responses={404: {"model": Problem, "description": "No tag row has this key."}},
 )
-def get_one_document(key: str, service: ServiceOf, cursor_over: Cursor) -> dict[str, Any]:
+def get_one_document(
+    key: str, service: ServiceOf, cursor_over: Cursor, caller: CallerOf
+) -> dict[str, Any]:
     """Return one document with its passages.
 
     The key is `<shard>#<row>`, percent-encoded: row 3 of `web/a.jsonl` is `web%2Fa.jsonl%233`.
@@ -77,4 +108,12 @@ def get_one_document(key: str, service: ServiceOf, cursor_over: Cursor) -> dict[
             404,
             f"no tag row for {key[:200]!r}: only candidates have one; /v1/documents lists them",
         )
+    _withhold(document, service, caller)
     return document
+
+
+def _withhold(document: dict[str, Any], service: Service, caller: Caller) -> None:
+    """Take the text out of a document's passages where its reader may not see it."""
+    if service.withhold_text and not caller.may("text"):
+        for passage in document.get("passages", ()):
+            passage["text"] = None

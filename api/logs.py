@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 
 import structlog
 
@@ -27,3 +28,14 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def account(error: Exception) -> dict[str, str]:
+    """Return what a log says of a failure of the program: `error`, `where` and perhaps `why`.
+
+    Most exceptions' messages could quote a text of the corpus, so they are left out; those of the
+    operating system do not.
+    """
+    where = "".join(traceback.format_tb(error.__traceback__))
+    told = {"error": type(error).__name__, "where": where}
+    return {**told, "why": " ".join(str(error).split())} if isinstance(error, OSError) else told

@@ -1,32 +1,32 @@
 """`/v1/plans` and `/v1/manifests`: what a policy would do, and what has been decided."""
 
-import re
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
-from uuid import uuid4
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import ManifestError
-from ..manifests.build import build_manifest
 from ..manifests.export import EXPORTERS, export
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
 from ..manifests.policy import Policy
-from ..manifests.policy_file import check_policy, load_policy
+from ..manifests.presets import presets, summary
+from .access import needs
+from .building import build_once, find_manifest, manifest_ids, read_policy
+from .job_routes import ACCEPTED, SCOPES, Prefer, accept, prefers_job
 from .problems import Problem
 from .service import Cursor, Service, ServiceOf
 
-_ID = re.compile(r"[0-9a-f]{16}")
 _MISSING: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no such manifest."}
 }
 
 router = APIRouter(prefix="/v1", tags=["manifests"])
+_READ, _WRITE = [needs("read")], [needs(SCOPES["build"])]
 
 
 class PolicyBody(BaseModel):
@@ -51,9 +51,21 @@ class PolicyBody(BaseModel):
 
     def read(self) -> Policy:
         """Return the policy, checked."""
-        return (
-            load_policy(self.policy) if isinstance(self.policy, str) else check_policy(self.policy)
-        )
+        return read_policy(self.policy)
+
+
+class Preset(BaseModel):
+    """A policy that ships with Narrascope."""
+
+    name: str
+    does: str = Field(description="the first paragraph of its comment")
+    policy: str = Field(description="the YAML file, with the finding that it rests on")
+
+
+class Presets(BaseModel):
+    """The policies that ship, by name."""
+
+    presets: list[Preset]
 
 
 class ManifestSummary(BaseModel):
@@ -89,7 +101,18 @@ class Exported(BaseModel):
     files: dict[str, str] = Field(description="text by file name")
 
 
-@router.post("/plans")
+@router.get("/presets", dependencies=_READ)
+def get_presets() -> Presets:
+    """List the policies that ship with Narrascope, to start from."""
+    return Presets(
+        presets=[
+            Preset(name=name, does=summary(path), policy=path.read_text("utf-8"))
+            for name, path in presets().items()
+        ]
+    )
+
+
+@router.post("/plans", dependencies=_READ)
 def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan:
     """Return what a policy would do to the corpus and what it would also touch; writes nothing."""
     return plan(
@@ -104,34 +127,46 @@ def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan
 @router.post(
     "/manifests",
     status_code=201,
-    responses={200: {"model": Manifest, "description": "It had been built before."}},
+    response_model=Manifest,
+    responses={200: {"model": Manifest, "description": "It had been built before."}, **ACCEPTED},
+    dependencies=_WRITE,
 )
 def post_manifest(
-    body: PolicyBody, service: ServiceOf, cursor_over: Cursor, response: Response
-) -> Manifest:
-    """Build the manifest of a policy; the same policy over the same tags is the same manifest."""
+    body: PolicyBody,
+    service: ServiceOf,
+    request: Request,
+    response: Response,
+    prefer: Prefer = None,
+) -> Manifest | JSONResponse:
+    """Build the manifest of a policy; the same policy over the same tags is the same manifest.
+
+    It is built at once over up to a million tag rows, else by a worker.
+    """
     policy = body.read()
-    aside = service.manifests / f".{uuid4().hex}"
-    with service.building:
-        try:
-            manifest = build_manifest(service.folder, cursor_over, policy, out=aside)
-            home = service.manifests / manifest.id
-            if home.exists():
-                response.status_code = 200
-                manifest = load_manifest(home)
-            else:
-                aside.rename(home)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+    catalogue, version = service.reader.cursor()
+    if prefers_job(prefer) or service.is_long(catalogue):
+        identity = f"{policy.digest()} {version}"
+        last = service.queue.last("build", identity)
+        built = last.result["manifest"] if last and last.result else ""
+        manifest, new = find_manifest(service.manifests, built), False
+        if manifest is None:
+            arguments = {"policy": body.policy}
+            return accept(service, request, "build", arguments, identity=identity)
+    else:
+        with service.building:
+            manifest, new = build_once(
+                service.folder, catalogue, policy, manifests=service.manifests,
+                thresholds=service.thresholds,
+            )  # fmt: skip
+    response.status_code = 201 if new else 200
     response.headers["Location"] = f"/v1/manifests/{manifest.id}"
     return manifest
 
 
-@router.get("/manifests")
+@router.get("/manifests", dependencies=_READ)
 def get_manifests(service: ServiceOf) -> Manifests:
     """List the manifests that were built, newest first."""
-    folders = service.manifests.iterdir() if service.manifests.is_dir() else ()
-    found = [load_manifest(folder) for folder in folders if _ID.fullmatch(folder.name)]
+    found = [load_manifest(service.manifests / id) for id in manifest_ids(service.manifests)]
     found.sort(key=lambda manifest: (manifest.created, manifest.id), reverse=True)
     return Manifests(
         manifests=[
@@ -140,13 +175,13 @@ def get_manifests(service: ServiceOf) -> Manifests:
     )
 
 
-@router.get("/manifests/{manifest_id}", responses=_MISSING)
+@router.get("/manifests/{manifest_id}", responses=_MISSING, dependencies=_READ)
 def get_manifest(manifest_id: str, service: ServiceOf) -> Manifest:
     """Return a manifest: its policy, plan, weights and what it was built from."""
     return _load(service, manifest_id)
 
 
-@router.get("/manifests/{manifest_id}/shards", responses=_MISSING)
+@router.get("/manifests/{manifest_id}/shards", responses=_MISSING, dependencies=_READ)
 def get_shards(
     manifest_id: str,
     service: ServiceOf,
@@ -164,6 +199,7 @@ def get_shards(
         **_MISSING,
         409: {"model": Problem, "description": "Nothing was reweighed, or it cannot be exported."},
     },
+    dependencies=_WRITE,
 )
 def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
     """Return what a trainer reads; the corpus must have been reweighed by this manifest."""
@@ -179,11 +215,10 @@ def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
 
 
 def _load(service: Service, manifest_id: str) -> Manifest:
-    """Read a manifest; an id is checked before it comes near the disk."""
-    folder = service.manifests / manifest_id if _ID.fullmatch(manifest_id) else None
-    if folder is None or not folder.is_dir():
+    manifest = find_manifest(service.manifests, manifest_id)
+    if manifest is None:
         raise HTTPException(404, f"no manifest {manifest_id[:100]!r}: /v1/manifests lists them")
-    return load_manifest(folder)
+    return manifest
 
 
 def _texts(folder: Path) -> dict[str, str]:

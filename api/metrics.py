@@ -1,6 +1,8 @@
 """What `/metrics` tells Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 
 class Metrics:
@@ -20,6 +22,13 @@ class Metrics:
             "narrascope_scored_documents", "Documents scored on request, by the last stage.",
             ["stage"], registry=self._registry,
         )  # fmt: skip
+        self._jobs = Gauge(
+            "narrascope_jobs", "Jobs by state, of all processes.", ["state"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._catalogue = Info(
+            "narrascope_catalogue", "The catalogue that is read.", registry=self._registry
+        )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -30,6 +39,14 @@ class Metrics:
         """Count one document that was scored."""
         self._scored.labels(stage).inc()
 
-    def expose(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
+    def expose(self, *, jobs: Mapping[str, int], catalogue: str) -> bytes:
+        """Return all metrics in Prometheus's text format.
+
+        Args:
+            jobs: how many there are in each state.
+            catalogue: the version that is read.
+        """
+        for state, number in jobs.items():
+            self._jobs.labels(state).set(number)
+        self._catalogue.info({"version": catalogue})
         return generate_latest(self._registry)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .access import Caller, Protection
+from .logs import account
 from .metrics import Metrics
 from .problems import problem, unexpected
-
-MAX_BODY_BYTES = 1_000_000
-"""How large a request's body may be."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -42,12 +42,16 @@ class RequestContext:
         metrics: where they are counted.
         hosts: names under which the service may be addressed, without ports. Refusing others
             keeps a web page from reaching a service on the loopback by way of its own DNS name.
+        protection: how large and how slow a body may be, and which other sites may ask.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, hosts: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, hosts: Sequence[str], protection: Protection
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._hosts = frozenset(hosts)
+        self._protection = protection
         self._log = structlog.get_logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,9 +80,11 @@ class RequestContext:
             if refusal := self._refusal(request):
                 await problem(request, *refusal)(scope, receive, send_with_headers)
             else:
-                await self._app(scope, _limited(request, receive), send_with_headers)
-        except Exception:
-            self._log.exception("failed", request_id=scope["request_id"], path=scope["path"])
+                await self._app(scope, self._limited(receive), send_with_headers)
+        except Exception as error:
+            self._log.error(
+                "failed", request_id=scope["request_id"], path=scope["path"], **account(error)
+            )
             if status:
                 raise
             await unexpected(request)(scope, receive, send_with_headers)
@@ -88,6 +94,7 @@ class RequestContext:
             self._log.info(
                 "request", method=scope["method"], path=scope["path"], status=status,
                 ms=round(seconds * 1000, 1), request_id=scope["request_id"],
+                key=scope.get("caller", Caller()).id or None,
             )  # fmt: skip
 
     def _refusal(self, request: Request) -> tuple[int, str] | None:
@@ -95,37 +102,47 @@ class RequestContext:
         if "*" not in self._hosts and host not in self._hosts:
             return 421, f"this service does not answer as {host[:100]!r}: use its own address"
         site = request.headers.get("sec-fetch-site", "none")
-        if request.method not in _SAFE_METHODS and site not in ("none", "same-origin"):
+        own = site in ("none", "same-origin")
+        own = own or request.headers.get("origin") in self._protection.origins
+        if request.method not in _SAFE_METHODS and not own:
             return 403, "another site's page may not write here: use the service's own page"
         length = request.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > MAX_BODY_BYTES:
-            return 413, _too_large()
+        if length.isdigit() and int(length) > self._protection.body_limit:
+            return 413, self._too_large()
         return None
+
+    def _too_large(self) -> str:
+        return f"the body is over {self._protection.body_limit:,} bytes: send less at a time"
+
+    def _limited(self, receive: Receive) -> Receive:
+        """Stop a body that is longer than it said, or did not say, or that is slow to come."""
+        taken, whole = 0, False
+        until = anyio.current_time() + self._protection.body_seconds
+
+        async def receive_limited() -> Message:
+            nonlocal taken, whole
+            if whole:  # what comes now is only the news that the client has gone
+                return await receive()
+            message: Message | None = None
+            with anyio.CancelScope(deadline=until):
+                message = await receive()
+            if message is None:
+                raise HTTPException(
+                    408, f"the body took over {self._protection.body_seconds:g} s: send it at once"
+                )
+            taken += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if taken > self._protection.body_limit:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        return receive_limited
 
 
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host.partition("]")[0].removeprefix("[")
     return host.partition(":")[0]
-
-
-def _too_large() -> str:
-    return f"the body is over {MAX_BODY_BYTES:,} bytes: send less at a time"
-
-
-def _limited(request: Request, receive: Receive) -> Receive:
-    """Stop a body that is longer than it said, or that did not say."""
-    taken = 0
-
-    async def receive_limited() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
-            raise HTTPException(413, _too_large())
-        return message
-
-    return receive_limited
 
 
 def _route(scope: dict[str, Any] | Scope) -> str:

@@ -2,22 +2,36 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+import pyarrow as pa
+from fastapi import APIRouter, Query, Response
 
 from ..labels.taxonomy import Label
 from ..store.prevalence import By, Estimator, Unit
 from ..store.where import parse_where
+from .access import needs
 from .schemas import Prevalence
 from .service import ServiceOf
+from .tabular import JSON, TABLE, Form, give
 
 Text = Annotated[str | None, Query(max_length=500)]
 
-router = APIRouter(prefix="/v1", tags=["prevalence"])
+SHARES = pa.schema(
+    [
+        *((name, pa.string()) for name in ("by", "group", "label", "estimator", "unit")),
+        *((name, pa.float64()) for name in ("share", "low", "high", "numerator")),
+        *((name, pa.int64()) for name in ("denominator", "n_audited")),
+        ("note", pa.string()),
+    ]
+)
+"""Columns of the shares as a table."""
+
+router = APIRouter(prefix="/v1", tags=["prevalence"], dependencies=[needs("read")])
 
 
-@router.get("/prevalence", response_model=Prevalence)
+@router.get("/prevalence", response_model=Prevalence, responses=TABLE)
 def get_prevalence(
     service: ServiceOf,
+    form: Form,
     label: Annotated[Label | None, Query(description="one label; all four without it")] = None,
     by: Annotated[By | None, Query(description="group by this; without it, the whole")] = None,
     unit: Annotated[Unit, Query(description="what is counted")] = "documents",
@@ -37,8 +51,11 @@ def get_prevalence(
     month: Text = None,
     language: Text = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="groups of each label")] = 1000,
-) -> dict[str, Any]:
-    """Return shares of the corpus by label and group, those with most counted first."""
+) -> dict[str, Any] | Response:
+    """Return shares of the corpus by label and group, those with most counted first.
+
+    As a table (CSV, Arrow, Parquet) the headers `X-Left-Out` and `X-Catalogue` have the rest.
+    """
     equal = {"source": source, "domain": domain, "month": month, "language": language}
     tests = [f"{k} = {_quoted(value)}" for k, value in equal.items() if value is not None]
     tests += [f"({parse_where(where)})"] if where else []
@@ -46,6 +63,9 @@ def get_prevalence(
         label=label, by=by, unit=unit, estimator=estimator, where=" and ".join(tests) or None,
         limit=limit,
     )  # fmt: skip
+    if form != JSON:
+        headers = {"X-Left-Out": str(rows.left_out), "X-Catalogue": version}
+        return give(rows, SHARES, form, headers)
     return {"rows": rows, "left_out": rows.left_out, "catalogue": version}
 
 

@@ -46,7 +46,14 @@ class CatalogueReader:
             finally:
                 self._looked_at = time.monotonic()
                 self._refreshing.release()
-        # The old connection is not closed here, which would end the cursors of other requests:
+        return self.current()
+
+    def current(self) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """Return the same of the catalogue that is open, without looking for a newer one.
+
+        That is for probes, which must not be the request that builds it.
+        """
+        # An old connection is never closed, which would end the cursors of other requests:
         # it ends with the last of them.
         connection, version = self._open
         return connection.cursor(), version

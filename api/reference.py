@@ -1,5 +1,6 @@
 """The reference at `/docs`: the OpenAPI description as a page, without any other host's script."""
 
+import json
 import re
 from html import escape
 from typing import Any
@@ -40,8 +41,10 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     if body:
         parameters.append(_row("(body)", body["schema"], "JSON", required=True))
-    answers = operation["responses"].get("200") or operation["responses"].get("201") or {}
-    schema = answers.get("content", {}).get("application/json", {}).get("schema", {})
+    found = operation["responses"]
+    content = next((found[s] for s in ("200", "201", "202") if s in found), {}).get("content", {})
+    media = content.get("application/json") or content.get("text/plain", {})
+    schema = media.get("schema", {})
     answer = f"<p>Answers {_kind(schema)}</p>" if schema else ""
     paragraphs = "".join(
         f"<p>{_prose(paragraph)}</p>"
@@ -50,8 +53,16 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     )
     return (
         f"<section><h3><code>{method.upper()} {escape(path)}</code></h3>{paragraphs}"
-        f"{_table(parameters)}{answer}</section>"
+        f"{_table(parameters)}{answer}{_example('Body', body)}{_example('Answer', media)}</section>"
     )
+
+
+def _example(title: str, media: dict[str, Any]) -> str:
+    if "example" not in media:
+        return ""
+    example = media["example"]
+    text = example if isinstance(example, str) else json.dumps(example, indent=2)
+    return f"<details><summary>{title}: an example</summary><pre>{escape(text)}</pre></details>"
 
 
 def _properties(model: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ so that names and types are written once.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
 
 import pyarrow as pa
 from pydantic import BaseModel, Field, create_model
@@ -151,3 +152,29 @@ class Scans(BaseModel):
 
     scans: list[Scan]
     failed: list[FailedPart]
+
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JOB_STATES: tuple[JobState, ...] = get_args(JobState)
+JobKind = Literal["build", "audit", "reweigh"]
+
+
+class Job(BaseModel):
+    """A piece of long work."""
+
+    id: str
+    kind: JobKind
+    arguments: dict[str, Any] = Field(description="what was asked for")
+    state: JobState
+    note: str = Field(description="what is going on, in a line")
+    done: int = Field(description="parts that are done, as of the last report")
+    total: int | None = Field(description="parts in all; null where that is not known")
+    attempts: int = Field(description="how often it was begun")
+    cancelling: bool = Field(description="it was cancelled, and its worker has yet to notice")
+    result: dict[str, Any] | None = Field(description="with `location`, where there is one to read")
+    error: str | None = Field(description="why it failed, in a line")
+    asked_by: str = Field(description="the name of the key; empty without one")
+    request_id: str = Field(description="the request that enqueued it")
+    created: datetime
+    started: datetime | None
+    finished: datetime | None

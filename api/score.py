@@ -6,13 +6,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..labels.taxonomy import Behaviour, Genre, Label, Stance
+from .access import needs
 from .schemas import Evidence
 from .service import ServiceOf
 
 MAX_TEXTS = 100
 MAX_TEXT_BYTES = 200_000
 
-router = APIRouter(prefix="/v1", tags=["score"])
+router = APIRouter(prefix="/v1", tags=["score"], dependencies=[needs("score")])
 
 
 class Text(BaseModel):

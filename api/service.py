@@ -12,7 +12,9 @@ from fastapi import Depends, Request
 from ..store.folder import TagFolder
 from ..store.prevalence import Shares, prevalence
 from ..store.where import parse_where
+from .jobs import JobQueue
 from .metrics import Metrics
+from .places import Places
 from .reader import CatalogueReader
 
 _KEPT_SHARES = 256
@@ -30,6 +32,10 @@ class Service:
         judge: whether the judge scores too, or None for where it can.
         thresholds: by label, the probability from which a document is flagged.
         metrics: where requests are counted.
+        queue: the long work that is waiting or done.
+        places: where a corpus may be read, and its shards written.
+        short_rows: up to how many tag rows work is done while its request waits.
+        withhold_text: whether passages are shown only to keys with the scope `text`.
         building: held while a manifest is built, so that two requests for it build it once.
     """
 
@@ -40,6 +46,10 @@ class Service:
     judge: bool | None
     thresholds: Mapping[str, float] | None
     metrics: Metrics
+    queue: JobQueue
+    places: Places
+    short_rows: int
+    withhold_text: bool = False
     building: threading.Lock = field(default_factory=threading.Lock)
     _scoring: threading.Lock = field(default_factory=threading.Lock)
     _shares: dict[tuple, Shares] = field(default_factory=dict)
@@ -69,6 +79,11 @@ class Service:
                 self._shares.clear()
             self._shares[asked] = rows
         return rows, version
+
+    def is_long(self, cursor: duckdb.DuckDBPyConnection) -> bool:
+        """Return whether work that reads every tag row is left to a worker."""
+        row = cursor.execute("SELECT count(*) FROM documents").fetchone()
+        return row is not None and row[0] > self.short_rows
 
     def score(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Score records of `id` and `text`, in their order, as `narrascope score` does.

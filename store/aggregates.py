@@ -30,6 +30,9 @@ COUNTED_GROUPINGS = ("all", "source", "month", "shard", "domain")
 
 GROUPINGS = (*COUNTED_GROUPINGS, "genre", "stance", "behaviour")
 
+LONG_TAILED = ("domain",)
+"""Groupings of so many groups that it pays to tell first which can be among the highest."""
+
 BINS = 10_000
 """A probability is a whole number of these parts of one."""
 
@@ -80,7 +83,7 @@ def flagged_sizes(
     """Return the SQL of what reaches a threshold, by group, and what to bind.
 
     Its columns are `id`, `counted` and `refuted`; with `apart` what is refuted is not counted.
-    Groups in which nothing reaches the threshold are left out, and with `limit` those that cannot
+    Groups in which nothing reaches the threshold are left out, and with `limit` some that cannot
     be among so many with the highest counts.
     """
     lowest = lowest_bin(threshold)
@@ -89,7 +92,7 @@ def flagged_sizes(
     sizes = f"id, {counted} AS counted, refuted_{unit} AS refuted"
     reached = "FROM reached WHERE grouping = ? AND label = ? AND step = ?"
     among, bound = "", []
-    if limit is not None:
+    if limit is not None and grouping in LONG_TAILED:
         # A count lies between those of the steps around the threshold. So a group whose count at
         # the lower step is below the limit-th highest at the upper step cannot be among the first.
         among = (

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrascope.api.access import Protection
 from narrascope.api.app import create_app
-from narrascope.api.middleware import MAX_BODY_BYTES
 from narrascope.errors import TagsError
 from narrascope.labels.taxonomy import LABELS
 from narrascope.store.folder import TagFolder
@@ -194,7 +194,7 @@ def test_what_cannot_be_scored_is_refused(client: TestClient, body: dict[str, An
 
 def test_bodies_have_a_limit_whether_or_not_they_tell_their_length(client: TestClient) -> None:
     headers = {"content-type": "application/json"}
-    big = b" " * (MAX_BODY_BYTES + 1)
+    big = b" " * (Protection().body_limit + 1)
     assert "bytes" in refused(client.post("/v1/score", content=big, headers=headers), 413)
     chunks = (big[:100_000] for _ in range(11))
     assert "bytes" in refused(client.post("/v1/score", content=chunks, headers=headers), 413)

@@ -44,7 +44,7 @@ def rooms_imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_one_way(path: Path) -> None:
     room = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    if room in ("cli", "cli_audit", "cli_cluster", "cli_manifest", "cli_models", "__init__"):
+    if room.partition("_")[0] == "cli" or room == "__init__":
         return
     assert rooms_imported(path) <= MAY_IMPORT[room] | {room}
 
