@@ -137,11 +137,13 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
             continue
         wanted.append((file, name, shard_format))
     with _readers(filesystem) as readers:
-        digests = readers.map(lambda file: _digest(filesystem, file[0]), wanted)
-        corpus.shards = [
-            Shard(name, _unstripped(filesystem, file), shard_format, size, digest)
-            for (file, name, shard_format), (size, digest) in zip(wanted, digests, strict=True)
-        ]
+        digests = readers.map(lambda file: _digest_or_reason(filesystem, file[0]), wanted)
+        for (file, name, shard_format), found in zip(wanted, digests, strict=True):
+            if isinstance(found, str):
+                corpus.torn[name] = found
+            size, digest = (0, "") if isinstance(found, str) else found
+            path = _unstripped(filesystem, file)
+            corpus.shards.append(Shard(name, path, shard_format, size, digest))
     if not corpus.shards:
         found = ", ".join(f"{n} {ending}" for ending, n in corpus.skipped.items()) or "no file"
         raise SourceError(
@@ -154,12 +156,15 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
 def plan_parts(corpus: Corpus, text_column: str) -> list[Part]:
     """Cut a corpus into parts: whole row groups of Parquet up to 256 MiB of text, else whole files.
 
-    Shards whose Parquet footer cannot be read are noted in `corpus.torn` and get no part.
+    Shards that cannot be opened or whose Parquet footer cannot be read are in `corpus.torn` and get
+    no part.
     """
     parts: list[Part] = []
     filesystem = corpus.filesystem
 
     def cut(shard: Shard) -> list[Part] | str:
+        if shard.name in corpus.torn:
+            return corpus.torn[shard.name]
         if shard.format != "parquet":
             return [Part(shard)]
         try:
@@ -216,6 +221,14 @@ def _readers(filesystem: AbstractFileSystem) -> ThreadPoolExecutor:
     # On a disk one reader is as fast; a store answers late, and many questions at once.
     local = isinstance(filesystem, LocalFileSystem)
     return ThreadPoolExecutor(1 if local else _REMOTE_READERS)
+
+
+def _digest_or_reason(filesystem: AbstractFileSystem, path: str) -> tuple[int, str] | str:
+    """Return size and digest of a file, or why it cannot be read: a dangling link, say."""
+    try:
+        return _digest(filesystem, path)
+    except OSError as error:
+        return one_line(error)
 
 
 def _digest(filesystem: AbstractFileSystem, path: str) -> tuple[int, str]:

@@ -170,3 +170,15 @@ def test_two_bad_parts_of_a_shard_are_both_told_of(tmp_path: Path) -> None:
     assert folder.settled() == {(SHARD, 9), (SHARD, 10)}
     folder.take_back(SHARD)
     assert not list(folder.failures())
+
+
+def test_a_file_that_cannot_be_opened_is_set_aside_and_the_others_stand(tmp_path: Path) -> None:
+    write(tmp_path / "corpus" / "b.jsonl", documents(4))
+    (tmp_path / "corpus" / "gone.jsonl").symlink_to(tmp_path / "nowhere.jsonl")
+    report = scan(str(tmp_path / "corpus"), str(tmp_path / "tags"))
+    assert report.counts["documents"] == 4
+    assert list(report.failed) == ["gone.jsonl"] and "No such file" in report.failed["gone.jsonl"]
+    (tmp_path / "corpus" / "gone.jsonl").unlink()
+    write(tmp_path / "corpus" / "gone.jsonl", documents(3))
+    again = scan(str(tmp_path / "corpus"), str(tmp_path / "tags"), retry_failed=True)
+    assert again.counts["documents"] == 7 and not again.failed
