@@ -1,4 +1,4 @@
-"""The options of `scan` that say where its tasks run."""
+"""The options of `scan` and `reweigh` that say where their tasks run."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Executor(StrEnum):
-    """Where a scan's tasks run."""
+    """Where tasks run."""
 
     local = "local"
     slurm = "slurm"
@@ -42,7 +42,8 @@ Sbatch = Annotated[
     typer.Option(metavar="NAME=VALUE", help="Slurm: an option of sbatch; may be repeated."),
 ]
 Logs = Annotated[
-    str | None, typer.Option(help="Slurm, Ray: folder for logs; TAGS/logs/<n> if left out.")
+    str | None,
+    typer.Option(help="Slurm, Ray: folder for logs; one with what is written if left out."),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Slurm: stay until the jobs have ended.")]
 

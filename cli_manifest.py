@@ -8,6 +8,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from . import tables, terminal
+from .cli_cluster import (
+    Executor,
+    Logs,
+    Memory,
+    Partition,
+    Sbatch,
+    Setup,
+    Tasks,
+    Time,
+    Wait,
+    Where,
+    cluster,
+)
 from .errors import SettingsError
 from .settings import read_settings
 
@@ -201,15 +214,31 @@ def reweigh(
         Mode, typer.Option(help="Each document once, or drops and copies applied.")
     ] = Mode.buckets,
     match: Annotated[Match, typer.Option(help="What documents are recognised by.")] = Match.row,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes, 1 if left out; on a cluster, tasks at a time."),
+    ] = None,
+    executor: Where = Executor.local,
+    partition: Partition = None,
+    time: Time = None,
+    memory: Memory = None,
+    tasks: Tasks = None,
+    setup: Setup = None,
+    sbatch: Sbatch = None,
+    logs: Logs = None,
+    wait: Wait = False,
 ) -> None:
     """Write the bucket shards of a manifest; the same command again goes on where it stopped."""
     from .pipelines.reweigh import reweigh as run
 
+    where = cluster(
+        executor, workers, partition=partition, time=time, memory=memory, tasks=tasks, setup=setup,
+        sbatch=sbatch, logs=logs, wait=wait,
+    )  # fmt: skip
     with terminal.progress("reweighing") as progress:
         record = run(
-            manifest, source, out, root=root, mode=mode.value, match=match.value, workers=workers,
-            progress=progress,
+            manifest, source, out, root=root, mode=mode.value, match=match.value,
+            workers=workers or 1, executor=where, progress=progress,
         )  # fmt: skip
     tables.print_reweighed(record)
 

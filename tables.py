@@ -263,6 +263,16 @@ def _draw_plan(by: str, rows: Sequence[Row], unit: str) -> None:
 
 def print_reweighed(record: Any) -> None:
     """Say what `reweigh` wrote, bucket by bucket."""
+    if record.jobs:
+        jobs = ",".join(record.jobs)
+        say(
+            [
+                f"submitted as Slurm jobs {jobs}, of which the last writes "
+                f"{record.folder}/reweigh.json: squeue --jobs={jobs} says how far they are, and "
+                "the same command again goes on where they stopped"
+            ]
+        )
+        return
     buckets: dict[str, dict[str, Any]] = {}
     for entry in record.written:
         row = buckets.setdefault(
@@ -280,6 +290,10 @@ def print_reweighed(record: Any) -> None:
     ):
         if names:
             say([f"note: {len(names)} shards are {what}: {', '.join(names[:5])}"])
+    if record.found:
+        title = f"listed documents, matched by {record.match}"
+        draw_rows(title, [entry.model_dump() for entry in record.found])
+    say(f"note: {note}" for note in record.remarks())
 
 
 def print_drawn(audit: Any, files: Sequence[Path], notes: Sequence[str]) -> None:

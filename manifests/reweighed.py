@@ -17,9 +17,15 @@ from .manifest import Manifest
 RECORD_FILE = "reweigh.json"
 POINTER_FILE = "reweighed.json"
 
+SPANS_COLUMN = "mask_spans"
+"""The column, or key of a JSON line, of the spans to be masked: list<struct<start, end>>."""
+
 
 class Written(BaseModel):
     """What one part gave to one bucket; there is one for each that got documents of the part.
+
+    Copies of a document that is alone in its bucket stand in files of their own; those after the
+    first have entries of their own, in which nothing is counted as matched.
 
     `matched` counts the part's documents that fall in the bucket. `documents`, `bytes` (of UTF-8
     text) and `tokens` count what was written, copies included. `path` is the shard file, relative
@@ -38,11 +44,30 @@ class Written(BaseModel):
     path: str | None
 
 
+class Found(BaseModel):
+    """What became of the documents that a manifest lists in one bucket, matched by doc_id or hash.
+
+    `listed` counts those with different keys, `missing` those of them that the source no longer
+    has. `again` counts documents of the source that share their key with an earlier one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    bucket: str
+    listed: int
+    missing: int
+    again: int
+
+
 class Reweighed(BaseModel):
     """What `reweigh.json` says; it is written last, so its presence means that all is there.
 
     `not_in_manifest` are shards of the source that the manifest does not know, which were left out;
-    `not_in_source` are shards of the manifest that the source did not have.
+    `not_in_source` are shards of the manifest that the source did not have. `found` has an entry
+    for each bucket with listed documents where they were matched by doc_id or text_hash, and
+    `listed_again` counts listed documents that share their key with an earlier one. Where such a
+    match met a text other than the one that was scanned, marks that refer to it were left out:
+    `stale` counts these documents. `without_document` are lines that hold none, which were left
+    out. `jobs` are those of Slurm that go on with the work: nothing is complete until they ended.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,7 +79,40 @@ class Reweighed(BaseModel):
     written: tuple[Written, ...]
     not_in_manifest: tuple[str, ...] = ()
     not_in_source: tuple[str, ...] = ()
+    found: tuple[Found, ...] = ()
+    listed_again: int = 0
+    stale: int = 0
+    without_document: int = 0
+    notes: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = Field(default=(), exclude=True)
     folder: Path = Field(exclude=True)
+
+    def remarks(self) -> list[str]:
+        """Return what was left out or could not be told, one line each."""
+        told = list(self.notes)
+        if missing := sum(entry.missing for entry in self.found):
+            told.append(
+                f"{missing:,} of {sum(entry.listed for entry in self.found):,} listed documents "
+                f"are not in the source by their {self.match}"
+            )
+        if again := sum(entry.again for entry in self.found):
+            told.append(
+                f"{again:,} documents of the source share their {self.match} with a listed "
+                "document's first match, and went to its bucket too"
+            )
+        if self.listed_again:
+            told.append(
+                f"{self.listed_again:,} listed documents share their {self.match} with another: "
+                "of their buckets the one that stands first counts"
+            )
+        if self.stale:
+            told.append(
+                f"{self.stale:,} documents hold another text than when they were scanned: their "
+                "spans and passages are not marked"
+            )
+        if self.without_document:
+            told.append(f"{self.without_document:,} lines hold no document and were left out")
+        return told
 
 
 def save_reweighed(record: Reweighed, manifest: Manifest) -> None:

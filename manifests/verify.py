@@ -1,6 +1,6 @@
 """Checks that what was reweighed is what the manifest planned, by counting the files themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import ManifestError
 from .manifest import Manifest
 from .mixture import mix
-from .recount import ENDINGS, recount
-from .reweighed import Reweighed, Written, load_reweighed
+from .recount import ENDINGS, recount, wrong_marks
+from .reweighed import SPANS_COLUMN, Reweighed, Written, load_reweighed
 
 _SLACK = 1e-6
 
@@ -48,6 +48,7 @@ def verify(manifest: Manifest, *, data: Path | None = None) -> Verification:
     reweighed = load_reweighed(manifest, data)
     failures = [
         *_check_files(reweighed),
+        *_check_marks(manifest, reweighed),
         *_check_strays(reweighed),
         *_check_parts(manifest, reweighed),
     ]
@@ -55,7 +56,7 @@ def verify(manifest: Manifest, *, data: Path | None = None) -> Verification:
         mode=reweighed.mode,
         rows=tuple(_shares(manifest, reweighed)),
         failures=tuple(failures),
-        notes=tuple(_absences(reweighed)),
+        notes=(*_absences(reweighed), *reweighed.remarks(), *_stages(manifest, reweighed)),
     )
 
 
@@ -81,6 +82,40 @@ def _check_files(reweighed: Reweighed) -> Iterator[str]:
             yield f"{path}: holds {found_bytes:,} bytes of text, {size:,} were recorded"
 
 
+def _check_marks(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
+    """Look for spans outside their texts, and documents without their bucket's prefix."""
+    marking = {
+        piece.name: piece
+        for piece in manifest.partition.pieces
+        if piece.action == "mask_spans" or piece.prefix is not None
+    }
+    for entry in reweighed.written:
+        if entry.path is None or entry.bucket not in marking:
+            continue
+        piece = marking[entry.bucket]
+        try:
+            spans, prefixes = wrong_marks(
+                reweighed.folder / entry.path, reweighed.text_column, piece
+            )
+        except ManifestError as error:
+            yield str(error)
+            continue
+        if spans:
+            yield f"{entry.path}: {spans:,} documents have a {SPANS_COLUMN} outside their text"
+        if prefixes:
+            yield f"{entry.path}: {prefixes:,} documents do not begin with {piece.prefix}"
+
+
+def _stages(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
+    if stages := manifest.plan.stages:
+        ends = ", ".join(f"{stage.until:g}" for stage in stages)
+        told = "copies in the files are" if reweighed.mode == "realised" else "shares above are"
+        yield (
+            f"the policy has stages that end at {ends} of training: {told} those of the whole, and "
+            "the shares of each stage stand in what `manifest export` writes"
+        )
+
+
 def _check_strays(reweighed: Reweighed) -> Iterator[str]:
     """Name shard files that the record does not know: a trainer's glob would read them."""
     known = {entry.path for entry in reweighed.written}
@@ -97,7 +132,7 @@ def _check_parts(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
     dropped = {n for i, n in enumerate(manifest.partition.names) if assignment.dropped(i)}
     planned = _planned_parts(manifest) if reweighed.match == "row" else {}
     absent = frozenset(reweighed.not_in_source)
-    for entry in reweighed.written:
+    for entry in _whole(reweighed.written):
         if entry.bucket not in weights:
             yield f"{_place(entry)}: the policy has no such bucket"
             continue
@@ -117,6 +152,22 @@ def _check_parts(manifest: Manifest, reweighed: Reweighed) -> Iterator[str]:
     for (shard, first_row, bucket), count in planned.items():
         if count and shard not in absent:
             yield f"{shard} at row {first_row}, {bucket}: {count:,} documents planned, none matched"
+
+
+def _whole(written: Iterable[Written]) -> Iterable[Written]:
+    """Add entries of further copies, in which nothing is matched, to their part's and bucket's."""
+    whole: dict[tuple[str, int, str], Written] = {}
+    twice = []
+    for entry in written:
+        key = (entry.shard, entry.first_row, entry.bucket)
+        if key in whole and entry.matched:
+            twice.append(entry)
+        elif key in whole:
+            documents = whole[key].documents + entry.documents
+            whole[key] = whole[key].model_copy(update={"documents": documents})
+        else:
+            whole[key] = entry
+    return [*whole.values(), *twice]
 
 
 def _absences(reweighed: Reweighed) -> Iterator[str]:

@@ -50,18 +50,30 @@ def read_jsonl(part: Part, columns: Columns) -> Iterator[Batch]:
     Raises:
         SourceError: no line has the text column, or the first line lacks one asked for by name.
     """
+    for _, batches in read_blocks(part, columns):
+        yield from batches
+
+
+def read_blocks(part: Part, columns: Columns) -> Iterator[tuple[memoryview, Iterator[Batch]]]:
+    """Read a file of JSON lines as blocks of whole lines, and the batches of each block's rows.
+
+    A block stands only until the next is asked for, and all its batches must be taken by then.
+
+    Raises:
+        SourceError: as for `read_jsonl`.
+    """
     lines = _LineReader(part, columns)
     schema = _schema(columns)
     with open_unpacked(part.shard.path) as file:
         for block in _blocks(file):
             table = _parse_block(block, schema) if lines.knows_columns(block) else None
             if table is None:
-                yield from lines.read(block)
+                yield block, lines.read(block)
             else:
                 text, *values = (
                     table.column(name).chunk(0) for name in [columns.text, *lines.names]
                 )
-                yield from lines.builder.take_columns(text, values)
+                yield block, lines.builder.take_columns(text, values)
     lines.check_text()
 
 
@@ -156,7 +168,7 @@ def _blocks(file: IO[bytes]) -> Iterator[memoryview]:
         yield memoryview(buffer)[:filled]
 
 
-def _line_ends(block: memoryview) -> np.ndarray:
+def line_ends(block: memoryview) -> np.ndarray:
     """Return where the lines of a block end, each at its line feed or the block's end."""
     buffer = cast("bytearray", block.obj)  # which can be searched, as a view cannot
     ends, end = [], buffer.find(b"\n", 0, len(block))
@@ -181,7 +193,7 @@ def _parse_block(block: memoryview, schema: pa.Schema) -> pa.Table | None:
     ends inside an object, and there are as many objects as lines, there is one in each.
     """
     data = np.frombuffer(block, np.uint8)
-    ends = _line_ends(block)
+    ends = line_ends(block)
     starts = np.append(0, ends[:-1] + 1)
     if (data[starts] != ord("{")).any() or (data[ends - 1] != ord("}")).any():
         return None

@@ -69,8 +69,8 @@ class Lease:
         number, record = _latest(TagFolder(self.url))
         if (number, record.get("token")) != (self.number, self.token):
             raise ScanError(
-                f"another scan took {self.url} over: {_name(record)}; this one had not been heard "
-                "of, and stops"
+                f"another command took {self.url} over: {_name(record)}; this one had not been "
+                "heard of, and stops"
             )
 
     def release(self) -> None:
@@ -173,16 +173,16 @@ def _refuse_if_held(
         if in_queue(jobs) is not False:
             raise TagsError(
                 f"{folder.url} is held by {_name(record)}: wait for them (squeue "
-                f"--jobs={','.join(jobs)}), or end them (scancel {' '.join(jobs)}) and scan again "
-                f"where Slurm can be asked; where it no longer can, remove {path}"
+                f"--jobs={','.join(jobs)}), or end them (scancel {' '.join(jobs)}) and run the "
+                f"command again where Slurm can be asked; where it no longer can, remove {path}"
             )
     elif not (locked and record["machine"] == _machine()):
         silent = time.time() - record["heard"]
         if silent < EXPIRY:
             raise TagsError(
                 f"{folder.url} is held by {_name(record)}, heard of {max(0.0, silent):.0f} s ago: "
-                f"wait for it, or scan into another --tags folder; if it is dead, scan again in "
-                f"{EXPIRY - silent:.0f} s, or remove {path}"
+                "wait for it, or name another --tags folder, or --out; if it is dead, run the "
+                f"command again in {EXPIRY - silent:.0f} s, or remove {path}"
             )
 
 

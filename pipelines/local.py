@@ -1,14 +1,14 @@
 """Parts run on this machine: a killed worker costs a part, and a part that kills is set aside."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
 from ..errors import ScanError
 from .parts import Part
-from .pool import LostWorkerError, WatchedExecutor
+from .pool import SCANNING, LostWorkerError, WatchedExecutor
 
 _FRUITLESS = 5
 """How many pools in a row may lose a worker without a part being finished."""
@@ -31,6 +31,7 @@ def run_parts(
     set_aside: Callable[[Part, str], None],
     progress: Callable[[int], None],
     in_order: bool = False,
+    preloaded: Sequence[str] = SCANNING,
 ) -> None:
     """Run a pipeline over some parts; a worker that is killed costs only the part it had in hand.
 
@@ -47,6 +48,7 @@ def run_parts(
         set_aside: called with a part that kills its worker, and the reason.
         progress: called every second with the number of parts whose task has ended.
         in_order: read all parts in one task, and do not go on after a loss.
+        preloaded: modules that every worker begins with.
 
     Raises:
         ScanError: workers kept dying before any part was finished, or a task failed as a whole.
@@ -62,6 +64,7 @@ def run_parts(
             logging_dir=logging_dir,
             skip_completed=False,
         )
+        executor.preloaded = preloaded
         try:
             for ranks in executor.ended(lease):
                 done += sum(len(range(rank, len(left), tasks)) for rank in ranks)

@@ -22,6 +22,33 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
         SourceError: the text column is missing or holds no text, or a column asked for by name is
             missing.
     """
+    for _, batch in _read(part, columns, every_column=False):
+        yield batch
+
+
+def read_rows(part: Part, columns: Columns) -> Iterator[tuple[pa.RecordBatch, Batch]]:
+    """Read the row groups of a part with all their columns as they are, each row beside its batch.
+
+    Raises:
+        SourceError: as for `read_parquet`.
+    """
+    return _read(part, columns, every_column=True)
+
+
+def codec_of(part: Part, text_column: str) -> str:
+    """Return how a part's file packs its text, by the name that Parquet's writer takes."""
+    filesystem, path = fsspec.core.url_to_fs(part.shard.path)
+    with filesystem.open(path, "rb") as handle:
+        metadata = pq.ParquetFile(handle).metadata
+    groups = (metadata.row_group(index) for index in part.row_groups)
+    columns = (group.column(i) for group in groups for i in range(group.num_columns))
+    codec = next((c.compression for c in columns if c.path_in_schema == text_column), "ZSTD")
+    return {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4"}.get(codec, codec.lower())
+
+
+def _read(
+    part: Part, columns: Columns, *, every_column: bool
+) -> Iterator[tuple[pa.RecordBatch, Batch]]:
     filesystem, path = fsspec.core.url_to_fs(part.shard.path)
     with filesystem.open(path, "rb") as handle:
         file = pq.ParquetFile(handle)
@@ -29,12 +56,12 @@ def read_parquet(part: Part, columns: Columns) -> Iterator[Batch]:
         wanted = _wanted_columns(part, schema, columns)
         row = part.first_row
         for table in file.iter_batches(
-            batch_size=_batch_rows(file.metadata, part, columns.text),
+            batch_size=_batch_rows(file.metadata, part, None if every_column else columns.text),
             row_groups=list(part.row_groups),
-            columns=[columns.text, *wanted.values()],
+            columns=None if every_column else [columns.text, *wanted.values()],
             use_threads=False,
         ):
-            yield _batch(table, row, columns.text, wanted)
+            yield table, _batch(table, row, columns.text, wanted)
             row += table.num_rows
 
 
@@ -68,7 +95,8 @@ def _is_text(kind: pa.DataType) -> bool:
     )  # fmt: skip
 
 
-def _batch_rows(metadata: pq.FileMetaData, part: Part, text_column: str) -> int:
+def _batch_rows(metadata: pq.FileMetaData, part: Part, column: str | None) -> int:
+    """Return how many rows make a batch by the size of one column, or of all."""
     size = rows = 1
     for index in part.row_groups:
         group = metadata.row_group(index)
@@ -76,7 +104,7 @@ def _batch_rows(metadata: pq.FileMetaData, part: Part, text_column: str) -> int:
         size += sum(
             group.column(i).total_uncompressed_size
             for i in range(group.num_columns)
-            if group.column(i).path_in_schema == text_column
+            if column in (None, group.column(i).path_in_schema)
         )
     return max(1, min(BATCH_ROWS, BATCH_TEXT_BYTES * rows // size))
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -15,17 +15,17 @@ from pathlib import Path
 import pyarrow as pa
 from datatrove.executor import LocalPipelineExecutor
 
-from ..errors import ScanError, one_line
+from ..errors import NarrascopeError, ScanError, one_line
 from .locks import share_lock
 
 _TICK = 1.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Imported once, in the fork server: most of a worker's start.
-_PRELOADED = [
+SCANNING = (
     "narrascope.pipelines.scan",
     "narrascope.classifiers.evidence",
     "narrascope.classifiers.verdict",
-]
+)
+"""What a scan's workers need: imported once, in the fork server, it is most of their start."""
 
 
 class LostWorkerError(Exception):
@@ -43,6 +43,8 @@ class WatchedExecutor(LocalPipelineExecutor):
     and whoever runs it learns which tasks were in hand.
     """
 
+    preloaded: Sequence[str] = SCANNING
+
     def ended(self, lease: Path | None) -> Iterator[list[int]]:
         """Run all tasks; yield the ranks that ended since the last time, at least every second.
 
@@ -51,7 +53,7 @@ class WatchedExecutor(LocalPipelineExecutor):
 
         Raises:
             LostWorkerError: a worker was killed.
-            ScanError: a task failed as a whole.
+            ScanError: a task failed as a whole, unless it said in one line why.
         """
         pool = ProcessPoolExecutor(
             max_workers=self.workers,
@@ -79,6 +81,8 @@ class WatchedExecutor(LocalPipelineExecutor):
                 f"there is no room to write {error.filename or 'to the disk'} ({error.strerror}): "
                 "free some, and run the same command again, which goes on where this stopped"
             ) from error
+        except NarrascopeError:
+            raise
         except Exception as error:
             raise self._stopped(error) from error
         finally:
@@ -98,7 +102,7 @@ class WatchedExecutor(LocalPipelineExecutor):
         for library in ("OMP", "OPENBLAS", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
         context = get_context(self.start_method)
-        context.set_forkserver_preload(_PRELOADED)
+        context.set_forkserver_preload(list(self.preloaded))
         return context
 
     def _run_quietly(self, rank: int) -> None:

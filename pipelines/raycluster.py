@@ -1,4 +1,4 @@
-"""A scan on Ray: the same tasks as actors of a cluster, watched from here."""
+"""A scan or reweighing on Ray: the same tasks as actors of a cluster, watched from here."""
 
 import logging
 import time
@@ -21,17 +21,17 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayCluster:
-    """What a Ray cluster needs to know of a scan.
+    """What a Ray cluster needs to know of a scan or reweighing.
 
     The cluster is the one that `RAY_ADDRESS` names, or that runs on this machine, or else one that
-    is started here and ended with the scan.
+    is started here and ended with the work.
 
     Attributes:
         memory: GB to reserve for a task, which has one core.
         tasks: how many the parts are divided among at most.
         workers: how many run at a time; all that the cluster has room for by default.
-        logs: folder for everything that tells of the run; by default one of its own under the
-            tags' `logs`.
+        logs: folder for everything that tells of the run; by default one of its own under `logs` in
+            the folder that is held.
     """
 
     memory: int = 2
@@ -40,8 +40,9 @@ class RayCluster:
     logs: str | None = None
 
     def run(
-        self, pipeline: list[PipelineStep], parts: int, lease: Lease, look: Callable[[], object]
-    ) -> None:
+        self, pipeline: list[PipelineStep], parts: int, lease: Lease, look: Callable[[], object],
+        *, work: str = "scan", finish: Callable[[], object] | None = None,
+    ) -> None:  # fmt: skip
         """Run a pipeline whose task r of n takes parts r, r + n, …, to its end.
 
         A task that fails is told of in the logs only; its parts are without a receipt.
@@ -49,8 +50,10 @@ class RayCluster:
         Args:
             pipeline: datatrove's steps.
             parts: how many parts there are, at least 1.
-            lease: the scan's hold of the tag folder.
+            lease: the hold of the folder that is written.
             look: called every few seconds.
+            work: not asked here.
+            finish: not called here, since the caller goes on once this returns.
 
         Raises:
             SettingsError: Ray is not installed.

@@ -3,45 +3,33 @@
 ::
 
     OUT/<bucket>/<shard>.<first row>.parquet    what a trainer reads
-    OUT/.parts/<shard>/<first row>.json         a part's account, written when its shards are there
+    OUT/.reweigh/                               what each part came to, logs, who holds the folder
     OUT/reweigh.json                            the sum of all accounts, written last
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import xxhash
-from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..errors import ManifestError, ScanError
 from ..manifests.assign import Assignment, Match, Mode
 from ..manifests.manifest import Manifest, load_manifest
-from ..manifests.reweighed import Reweighed, Written, save_reweighed
+from ..manifests.reweighed import Found, Reweighed, save_reweighed
+from ..store.folder import TagFolder
+from .accounts import FOLDER, Account, is_done, read_account
+from .applicable import check_takedown, match_shards, refuse_warc, root_above
 from .batches import Columns
-from .counts import domains, months
-from .formats import read_part
+from .lease import Lease, scan_lease
+from .listed import read_listed
 from .local import run_parts
-from .locks import folder_lock
-from .parts import Part, list_corpus, plan_parts, source_root
-from .routing import router
-
-PARTS_FOLDER = ".parts"
-
-
-@dataclass(frozen=True, slots=True)
-class ReweighOptions:
-    """What a reweighing was asked for; a folder it went to takes no other."""
-
-    manifest: str
-    mode: Mode
-    match: Match
-    columns: Columns
+from .materialise import Materialise, ReweighOptions
+from .parts import Part, list_corpus, plan_parts
+from .raycluster import RayCluster
+from .slurm import Slurm
 
 
 def reweigh(
@@ -53,6 +41,7 @@ def reweigh(
     mode: Mode = "buckets",
     match: Match = "row",
     workers: int = 1,
+    executor: Slurm | RayCluster | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Reweighed:
     """Write the bucket shards of a manifest, going on where an earlier call stopped.
@@ -65,198 +54,173 @@ def reweigh(
             lies in it.
         mode: `buckets` writes each document once, `realised` applies drops and copies.
         match: by what a document is found in the manifest.
-        workers: processes; what is written does not depend on it.
+        workers: processes on this machine; what is written does not depend on it.
+        executor: a cluster that does the work instead of this machine.
         progress: called with (finished parts, all pending parts).
 
     Returns:
-        What was written, as `reweigh.json` says it.
+        What was written, as `reweigh.json` says it; only `jobs` where Slurm goes on with it.
 
     Raises:
-        ManifestError: the manifest is incomplete, `out` holds another reweighing, or a shard was
-            rewritten since its scan.
+        ManifestError: the manifest is incomplete or older than the standing takedown list, `out`
+            holds another reweighing, a shard was rewritten since its scan, or cannot be written.
         SourceError: there is nothing to read.
-        ScanError: workers kept dying, or the disk is full.
+        TagsError: another command holds `out`.
+        ScanError: workers kept dying, the disk is full, or tasks of a cluster failed.
     """
-    loaded = load_manifest(manifest)
-    corpus = list_corpus(source, root=root or _root_above(loaded, source))
+    out = out.resolve()
+    loaded = load_manifest(manifest.resolve())
+    notes = check_takedown(loaded)
+    corpus = list_corpus(source, root=root or root_above(loaded, source))
     columns = Columns(**loaded.columns)
     parts = plan_parts(corpus, columns.text)
-    if corpus.torn:
-        name, reason = next(iter(corpus.torn.items()))
+    for name, reason in corpus.torn.items():
         raise ManifestError(
             f"{name} cannot be read ({reason}): mend it or give a SOURCE without it"
         )
-    strangers, unseen = _match_shards(loaded, parts) if match == "row" else ([], [])
-    parts = [part for part in parts if part.shard.name not in strangers]
-    options = ReweighOptions(loaded.id, mode, match, columns)
-    with folder_lock(out) as lease:
-        _claim(out, options)
-        pending = [part for part in parts if not _account(out, part).is_file()]
-        assignment = loaded.assignment()
+    refuse_warc(parts)
+    strangers, unseen = match_shards(loaded, parts) if match == "row" else ([], [])
+    work = Reweighing(
+        loaded,
+        out,
+        ReweighOptions(loaded.id, mode, match, columns),
+        corpus.root,
+        tuple(part for part in parts if part.shard.name not in strangers),
+        not_in_manifest=tuple(strangers),
+        not_in_source=tuple(unseen),
+        notes=notes,
+    )
+    with scan_lease(TagFolder(str(out / FOLDER))) as lease:
+        _claim(out, work.options)
+        pending = [part for part in work.parts if not is_done(out, part)]
         if pending:
-            run_parts(
-                lambda parts: [Reweigher(parts, assignment, options, out)],
-                pending,
-                workers=workers,
-                logging_dir=str(out / PARTS_FOLDER / "logs"),
-                lease=lease,
-                settled=lambda: {part.key for part in pending if _account(out, part).is_file()},
-                set_aside=_refuse,
-                progress=lambda done: progress(done, len(pending)),
-            )
-        record = Reweighed(
-            manifest=loaded.id,
-            mode=mode,
-            match=match,
-            source=corpus.root,
-            text_column=columns.text,
-            written=tuple(
-                Written.model_validate(entry)
-                for part in parts
-                for entry in orjson.loads(_account(out, part).read_bytes())
-            ),
-            not_in_manifest=tuple(strangers),
-            not_in_source=tuple(unseen),
-            folder=out,
-        )
-        save_reweighed(record, loaded)
-    return record
+            _remove_leavings(out, loaded.partition.names)
+            work.run(pending, lease, workers=workers, executor=executor, progress=progress)
+        if lease.jobs:
+            return work.record([], jobs=tuple(lease.jobs))
+        return work.finish()
 
 
-class Reweigher(PipelineStep):
-    """Routes each part's rows to bucket shards; a part's account is written when all are there.
+@dataclass(frozen=True, slots=True)
+class Reweighing:
+    """One reweighing; it travels to whatever machine finishes it."""
 
-    Task r of n takes parts r, r + n, ….
-    """
-
-    name = "Reweigher"
-    type = "Writer"
-
-    def __init__(
-        self, parts: list[Part], assignment: Assignment, options: ReweighOptions, out: Path
-    ) -> None:
-        super().__init__()
-        self.parts = parts
-        self.assignment = assignment
-        self.options = options
-        self.out = out
+    manifest: Manifest
+    out: Path
+    options: ReweighOptions
+    root: str
+    parts: tuple[Part, ...]
+    not_in_manifest: tuple[str, ...]
+    not_in_source: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def run(
-        self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Document]:
-        """Write this task's parts."""
-        for part in self.parts[rank::world_size]:
-            account = self._write(part)
-            path = _account(self.out, part)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_suffix(".tmp")
-            aside.write_bytes(orjson.dumps(account))
-            aside.replace(path)
-        yield from ()
+        self, pending: list[Part], lease: Lease, *, workers: int,
+        executor: Slurm | RayCluster | None, progress: Callable[[int, int], None],
+    ) -> None:  # fmt: skip
+        """Write the parts that are not done, here or on a cluster."""
+        assignment = self.manifest.assignment()
 
-    def _write(self, part: Part) -> list[dict[str, Any]]:
-        documents, end_row = read_documents(part, self.options)
-        shard, first_row = part.key
-        buckets = self.assignment.buckets(
-            documents, shard=shard, first_row=first_row, end_row=end_row, match=self.options.match
+        def steps(parts: list[Part]) -> list[PipelineStep]:
+            return [Materialise(parts, assignment, self.options, self.out, lease)]
+
+        def done() -> set[tuple[str, int]]:
+            return {part.key for part in pending if is_done(self.out, part)}
+
+        if executor is not None:
+            executor.run(
+                steps(pending), len(pending), lease, lambda: progress(len(done()), len(pending)),
+                work="reweighing", finish=self.finish,
+            )  # fmt: skip
+            return
+        run_parts(
+            steps,
+            pending,
+            workers=workers,
+            logging_dir=f"{lease.url}/logs",
+            lease=lease.workers,
+            settled=done,
+            set_aside=_refuse,
+            progress=lambda count: progress(count, len(pending)),
+            preloaded=[__name__],
         )
-        rows = documents["row"].to_numpy()
-        copies = self.assignment.copies(
-            rows, buckets, shard=shard, first_row=first_row, mode=self.options.mode
-        )
-        names = self.assignment.partition.names
-        with router(part, self.out, names) as routes:
-            for copy in range(int(copies.max(initial=0))):
-                route = np.full(end_row - first_row, -1, dtype=np.int64)
-                taken = copies > copy
-                route[rows[taken] - first_row] = buckets[taken]
-                routes.write(route)
-            places = routes.publish()
-        sizes = documents["bytes"].to_numpy()
-        written = [
-            Written(
-                shard=shard,
-                first_row=first_row,
-                end_row=end_row,
-                bucket=name,
-                matched=int(here.sum()),
-                documents=int(copies[here].sum()),
-                bytes=int((sizes * copies)[here].sum()),
-                tokens=_tokens(documents, copies * here),
-                path=places[name].relative_to(self.out).as_posix() if name in places else None,
+
+    def finish(self) -> Reweighed:
+        """Add up all accounts and write `reweigh.json`.
+
+        Raises:
+            ScanError: parts are unfinished.
+        """
+        accounts = {part: read_account(self.out, part) for part in self.parts}
+        if left := [part for part, account in accounts.items() if account is None]:
+            raise ScanError(
+                f"{len(left)} of {len(accounts)} parts are unfinished, {left[0].shard.name} first: "
+                f"the logs in {self.out / FOLDER}/logs say what stopped their tasks; the same "
+                "command again goes on with them"
             )
-            for index, name in enumerate(names)
-            if (here := buckets == index).any()
-        ]
-        return [entry.model_dump(mode="json") for entry in written]
+        record = self.record([account for account in accounts.values() if account is not None])
+        save_reweighed(record, self.manifest)
+        return record
 
-
-def read_documents(part: Part, options: ReweighOptions) -> tuple[pa.Table, int]:
-    """Read what places a part's documents: a row each, without their text.
-
-    Returns the columns `row, doc_id, source, domain, month, language, bytes, tokens`, and
-    `text_hash` where documents are matched by it; and the row after the part's last.
-    """
-    tables, end_row = [], part.first_row
-    for batch in read_part(part, options.columns):
-        table = batch.table
-        table = table.append_column("month", months(table["date"]))
-        table = table.append_column("domain", domains(table["url"]))
-        if options.match == "text_hash":
-            texts = table["text"].cast(pa.large_binary()).to_pylist()
-            hashes = [_text_hash(text or b"") for text in texts]
-            table = table.append_column("text_hash", pa.array(hashes, pa.uint64()))
-        tables.append(pa.table(table.drop_columns(["text", "html", "date", "url"])))
-        end_row = batch.end_row
-    return pa.concat_tables(tables), end_row
-
-
-def _text_hash(text: bytes) -> int:
-    # As the scan hashes: of the text with invalid UTF-8 replaced.
-    return xxhash.xxh3_64_intdigest(text.decode("utf-8", errors="replace").encode())
-
-
-def _tokens(documents: pa.Table, copies: np.ndarray) -> int | None:
-    tokens = documents["tokens"]
-    if tokens.null_count == len(tokens):
-        return None
-    return int((tokens.fill_null(0).to_numpy() * copies).sum())
-
-
-def _root_above(manifest: Manifest, source: str) -> str | None:
-    folder = source_root(source)
-    inside = folder == manifest.root or folder.startswith(manifest.root.rstrip("/") + "/")
-    return manifest.root if inside else None
-
-
-def _match_shards(manifest: Manifest, parts: list[Part]) -> tuple[list[str], list[str]]:
-    """Return the shards that only the source and only the manifest knows; refuse rewritten ones."""
-    known = {row["shard"]: row["input_digest"] for row in manifest.read_shards().to_pylist()}
-    shards = {part.shard.name: part.shard for part in parts}
-    if not (shared := shards.keys() & known.keys()):
-        raise ManifestError(
-            f"no shard of the source is in the manifest, whose shards are named from "
-            f"{manifest.root}: give its source or a --root, or match by doc_id or text_hash"
+    def record(self, accounts: list[Account], jobs: tuple[str, ...] = ()) -> Reweighed:
+        """Return the sum of some parts' accounts."""
+        found, again = (), 0
+        if self.options.match != "row" and not jobs:
+            found, again = _found(self.manifest.assignment(), self.options.match, accounts)
+        return Reweighed(
+            manifest=self.manifest.id,
+            mode=self.options.mode,
+            match=self.options.match,
+            source=self.root,
+            text_column=self.options.columns.text,
+            written=tuple(entry for account in accounts for entry in account.written),
+            not_in_manifest=self.not_in_manifest,
+            not_in_source=self.not_in_source,
+            found=found,
+            listed_again=again,
+            stale=sum(account.stale for account in accounts),
+            without_document=sum(account.without_document for account in accounts),
+            notes=self.notes,
+            jobs=jobs,
+            folder=self.out,
         )
-    for name in sorted(shared):
-        if shards[name].digest != known[name]:
-            raise ManifestError(
-                f"{name} was rewritten since its scan: scan it again and build the manifest anew, "
-                "or use --match doc_id or text_hash"
-            )
-    return sorted(shards.keys() - known.keys()), sorted(known.keys() - shards.keys())
+
+
+def _found(
+    assignment: Assignment, match: Match, accounts: list[Account]
+) -> tuple[tuple[Found, ...], int]:
+    """Return what became of the listed documents of each bucket, and how many share their key."""
+    listed = read_listed(assignment, match)
+    times = np.zeros(len(listed), dtype=np.int64)
+    for account in accounts:
+        times[list(account.found)] += np.fromiter(account.found.values(), np.int64)
+    size = len(assignment.partition.names)
+    missing = np.bincount(listed.buckets[times == 0], minlength=size) + listed.without_key
+    known = np.bincount(listed.buckets, minlength=size) + listed.without_key
+    again = np.bincount(listed.buckets, weights=(times - 1).clip(min=0), minlength=size)
+    return tuple(
+        Found(bucket=name, listed=known[i], missing=missing[i], again=int(again[i]))
+        for i, name in enumerate(assignment.partition.names)
+        if known[i]
+    ), listed.repeated
 
 
 def _claim(out: Path, options: ReweighOptions) -> None:
-    path = out / PARTS_FOLDER / "options.json"
+    path = out / FOLDER / "options.json"
     data = orjson.dumps(options, option=orjson.OPT_INDENT_2)
     if path.is_file() and path.read_bytes() != data:
         raise ManifestError(
             f"{out} holds a reweighing by another manifest, mode or match: give another --out, or "
             "remove it"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def _remove_leavings(out: Path, buckets: tuple[str, ...]) -> None:
+    """Remove what a command that was killed had not finished."""
+    for bucket in buckets:
+        for aside in (out / bucket).rglob(".*.tmp"):
+            aside.unlink(missing_ok=True)
 
 
 def _refuse(part: Part, reason: str) -> None:
@@ -264,7 +228,3 @@ def _refuse(part: Part, reason: str) -> None:
         f"rows {part.first_row} and on of {part.shard.name} could not be reweighed: {reason}; what "
         "was written stands: run the same command again where there is more memory"
     )
-
-
-def _account(out: Path, part: Part) -> Path:
-    return out / PARTS_FOLDER / part.shard.name / f"{part.first_row}.json"

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,8 @@ def _run(
 
     try:
         if executor is not None:
-            executor.run(pipeline(parts), len(parts), lease, look)
+            finish = partial(build_catalogue, folder.url)
+            executor.run(pipeline(parts), len(parts), lease, look, finish=finish)
             if not lease.jobs:
                 _require_settled(parts, folder)
             return
@@ -189,6 +191,11 @@ def _run(
             ended.is_stopped = True
             with suppress(OSError):  # a full disk is told of by what filled it
                 publish_progress(folder, ended)
+
+
+def build_catalogue(tags: str) -> None:
+    """Build the catalogue of what is done in a tag folder."""
+    open_catalogue(TagFolder(tags)).close()
 
 
 def _require_settled(parts: list[Part], folder: TagFolder) -> None:

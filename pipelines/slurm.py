@@ -1,4 +1,4 @@
-"""A scan on Slurm: an array of tasks, and a job after it that finishes the tag folder."""
+"""A scan or reweighing on Slurm: an array of tasks, and a job after it that finishes the folder."""
 
 import os
 import re
@@ -18,7 +18,6 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger
 
 from ..errors import ScanError
-from ..store.catalogue import open_catalogue
 from ..store.folder import TagFolder
 from .lease import Lease, in_queue
 
@@ -30,7 +29,7 @@ POLL_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slurm:
-    """What a cluster needs to know of a scan.
+    """What a cluster needs to know of a scan or reweighing.
 
     Attributes:
         partition: where the jobs run.
@@ -41,8 +40,8 @@ class Slurm:
         setup: shell commands that prepare a job; by default it finds the programs of the
             environment that submits, which must lie on a disk that the nodes share.
         sbatch: more options of sbatch, such as account or constraint, without their dashes.
-        logs: folder for everything that tells of the run; by default one of its own under the
-            tags' `logs`.
+        logs: folder for everything that tells of the run; by default one of its own under `logs` in
+            the folder that is held.
         wait: whether to stay until the jobs have ended.
     """
 
@@ -57,18 +56,21 @@ class Slurm:
     wait: bool = False
 
     def run(
-        self, pipeline: list[PipelineStep], parts: int, lease: Lease, look: Callable[[], object]
-    ) -> None:
+        self, pipeline: list[PipelineStep], parts: int, lease: Lease, look: Callable[[], object],
+        *, work: str = "scan", finish: Callable[[], object] | None = None,
+    ) -> None:  # fmt: skip
         """Submit a pipeline whose task r of n takes parts r, r + n, ….
 
         The jobs go on with the lease, and stand in it. The last, which runs whatever became of the
-        others, builds the catalogue and releases the folder.
+        others, calls `finish` and releases the folder.
 
         Args:
             pipeline: datatrove's steps.
             parts: how many parts there are, at least 1.
-            lease: the scan's hold of the tag folder.
+            lease: the hold of the folder that is written.
             look: called every few seconds while waiting.
+            work: what is done, for the names of jobs and for messages.
+            finish: can be pickled; what the last job calls.
 
         Raises:
             ScanError: this machine has no sbatch, or it refused the jobs.
@@ -76,26 +78,26 @@ class Slurm:
         if shutil.which("sbatch") is None:
             raise ScanError(
                 "this machine has no sbatch: run the command where jobs of the cluster are "
-                "submitted, or leave out --executor slurm to scan here"
+                "submitted, or leave out --executor slurm to do it here"
             )
         logs = self.logs or f"{lease.url.rstrip('/')}/logs/{lease.number}"
-        scan = self._array(pipeline, min(parts, self.tasks), logs, f"scan-{lease.number}")
-        finish = self._array(
-            [Finish(lease)], 1, f"{logs}/finish", f"finish-{lease.number}", depends=scan
+        array = self._array(pipeline, min(parts, self.tasks), logs, f"{work}-{lease.number}")
+        last = self._array(
+            [Finish(lease, finish)], 1, f"{logs}/finish", f"finish-{lease.number}", depends=array
         )
         logger.disable("datatrove")  # its talk to the terminal; the tasks' logs go on
         try:
-            finish.launch_job()
+            last.launch_job()
         except (OSError, subprocess.CalledProcessError) as error:
-            if scan.submitted:
-                subprocess.run(["scancel", *scan.submitted], check=False)  # noqa: S603, S607
+            if array.submitted:
+                subprocess.run(["scancel", *array.submitted], check=False)  # noqa: S603, S607
             raise ScanError(
-                f"sbatch refused the scan ({error}): what it said stands above; change "
+                f"sbatch refused the {work} ({error}): what it said stands above; change "
                 "--partition, --time, --memory or --sbatch accordingly"
             ) from error
         finally:
             logger.enable("datatrove")
-        lease.jobs = scan.submitted + finish.submitted
+        lease.jobs = array.submitted + last.submitted
         if self.wait:
             while in_queue(lease.jobs) is not False:
                 look()
@@ -154,22 +156,24 @@ class JobArray(SlurmPipelineExecutor):
 
 
 class Finish(PipelineStep):
-    """Builds the catalogue of what is done, and releases the tag folder."""
+    """Finishes what is done, and releases the folder."""
 
     name = "Finish"
     type = "Writer"
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, finish: Callable[[], object] | None) -> None:
         super().__init__()
         self.lease = lease
+        self.finish = finish
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
-        """Finish the scan."""
+        """Finish the work."""
         self.lease.require()
         try:
-            open_catalogue(TagFolder(self.lease.url)).close()
+            if self.finish is not None:
+                self.finish()
         finally:
             self.lease.release()
         yield from ()

@@ -52,7 +52,7 @@ def test_one_that_was_not_heard_of_loses_the_folder_and_stops(folder: TagFolder)
     lost.require()
     with scan_lease(folder) as lease:
         lease.require()
-        with pytest.raises(ScanError, match=r"another scan took .* over: process"):
+        with pytest.raises(ScanError, match=r"another command took .* over: process"):
             lost.require()
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -10,43 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from narrascope.errors import ManifestError
-from narrascope.manifests.build import build_manifest
 from narrascope.manifests.manifest import load_manifest
-from narrascope.manifests.policy_file import load_policy
+from narrascope.manifests.takedown import extend_takedown
 from narrascope.manifests.verify import verify
 from narrascope.pipelines.reweigh import reweigh
-from narrascope.pipelines.scan import scan
-from narrascope.store.catalogue import open_catalogue
 from narrascope.store.folder import TagFolder
 from narrascope.tests.corpora import documents, jsonl, write
-
-POLICY = """\
-version: 1
-seed: 17
-unit: bytes
-buckets:
-  - {name: dark, where: "malevolent >= 0.5", weight: 0.25}
-  - {name: kind, where: "benevolent >= 0.5", weight: 2.5}
-  - {name: notes, where: "source == 'notes' and month >= '2024-06'", action: drop}
-rest: {name: rest, weight: 1.0, max_repetition: 1.5}
-keep_total: true
-"""
+from narrascope.tests.reweighing import POLICY, build, contents, with_manifest
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus, its tags and a manifest."""
-    folder = tmp_path_factory.mktemp("place")
-    write(folder / "corpus" / "a.parquet", documents(120))
-    write(folder / "corpus" / "sub" / "b.jsonl.gz", documents(61))
-    write(folder / "corpus" / "c.jsonl", documents(30))
-    (folder / "policy.yaml").write_text(POLICY)
-    scan(str(folder / "corpus"), str(folder / "tags"))
-    tags = TagFolder(str(folder / "tags"))
-    with open_catalogue(tags) as catalogue:
-        policy = load_policy(folder / "policy.yaml")
-        build_manifest(tags, catalogue, policy, out=folder / "manifest")
-    return folder
+    return with_manifest(tmp_path_factory.mktemp("place"))
 
 
 def written(out: Path) -> list[tuple[str, dict]]:
@@ -97,21 +74,13 @@ def test_realised_copies_are_within_one_document_a_part_and_never_neighbours(
 def test_the_same_bytes_from_one_and_two_workers_and_after_a_stop(
     place: Path, tmp_path: Path
 ) -> None:
-    def contents(out: Path) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(out)): path.read_bytes()
-            for path in sorted(out.rglob("*"))
-            if path.is_file() and path.parent.name[0] != "." and path.name[0] != "."
-            and not path.relative_to(out).parts[0].startswith(".")
-        }  # fmt: skip
-
     for name, workers in (("one", 1), ("two", 2)):
         reweigh(
             place / "manifest", str(place / "corpus"), tmp_path / name, mode="realised",
             workers=workers,
         )  # fmt: skip
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    (tmp_path / "two" / ".parts" / "c.jsonl" / "0.json").unlink()
+    (tmp_path / "two" / ".reweigh" / "parts" / "c.jsonl" / "0.json").unlink()
     (tmp_path / "two" / "reweigh.json").unlink()
     reweigh(place / "manifest", str(place / "corpus"), tmp_path / "two", mode="realised")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
@@ -142,6 +111,80 @@ def count(record: object) -> Counter[str]:
     for entry in record.written:  # type: ignore[attr-defined]
         counts[entry.bucket] += entry.matched
     return counts
+
+
+def test_what_no_longer_matches_is_counted_by_bucket(place: Path, tmp_path: Path) -> None:
+    manifest = load_manifest(place / "manifest")
+    whole = reweigh(place / "manifest", str(place / "corpus" / "a.parquet"), tmp_path / "whole")
+    write(tmp_path / "moved" / "x.jsonl", documents(90) + documents(10))
+    record = reweigh(
+        place / "manifest", str(tmp_path / "moved"), tmp_path / "moved-out", match="doc_id"
+    )
+    listed = manifest.read_documents().to_pylist()
+    for entry in record.found:
+        ids = {row["doc_id"] for row in listed if row["bucket"] == entry.bucket}
+        here = [row["id"] for row in documents(90)] + [row["id"] for row in documents(10)]
+        assert entry.listed == len(ids)
+        assert entry.missing == len(ids - set(here))
+        assert entry.again == sum(here.count(key) - 1 for key in ids & set(here))
+    assert {entry.bucket for entry in record.found} == {row["bucket"] for row in listed}
+    assert record.listed_again == len(listed) - len({row["doc_id"] for row in listed})
+    notes = verify(manifest, data=tmp_path / "moved-out").notes
+    assert any("are not in the source by their doc_id" in note for note in notes)
+    assert not whole.found
+
+
+def test_a_takedown_since_the_manifest_was_built_is_refused(place: Path, tmp_path: Path) -> None:
+    policy = POLICY.replace("seed: 17", "seed: 18")
+    folder = tmp_path / "place"
+    folder.mkdir()
+    shutil.copytree(place / "tags", folder / "tags")
+    manifest = build(folder, policy, "manifest")
+    (tmp_path / "list.csv").write_text("kind,value\ndoc_id,doc-7\n")
+    tags = TagFolder(str(folder / "tags"))
+    extend_takedown(tags, tmp_path / "list.csv")
+    source = str(place / "corpus")
+    with pytest.raises(ManifestError, match=r"has grown by 1 entries .* build the manifest again"):
+        reweigh(manifest, source, tmp_path / "out")
+    again = build(folder, policy, "again")
+    reweigh(again, source, tmp_path / "again-out")
+    assert not [row for _, row in written(tmp_path / "again-out") if row["id"] == "doc-7"]
+    shutil.rmtree(folder / "tags")
+    (note,) = reweigh(manifest, source, tmp_path / "out").notes
+    assert "could not be reached" in note
+
+
+def test_warc_is_refused_before_anything_is_written(place: Path, tmp_path: Path) -> None:
+    write(tmp_path / "corpus" / "x.wet.gz", documents(3))
+    with pytest.raises(ManifestError, match=r"x\.wet\.gz is WARC.*extract its text"):
+        reweigh(place / "manifest", str(tmp_path / "corpus"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_masks_and_prefixes_of_a_policy_reach_the_shards(place: Path, tmp_path: Path) -> None:
+    policy = """\
+version: 1
+buckets:
+  - {name: dark, where: "malevolent >= 0.5", action: mask_spans}
+  - {name: kind, where: "benevolent >= 0.5", action: {prefix: "<|kind|>"}}
+"""
+    manifest = build(place, policy, "marked")
+    reweigh(manifest, str(place / "corpus"), tmp_path / "out")
+    originals = {row["id"]: row for row in documents(120)}
+    for bucket, row in written(tmp_path / "out"):
+        assert ("mask_spans" in row) == (bucket == "dark")
+        spans = row.pop("mask_spans", None)
+        prefix = "<|kind|>" if bucket == "kind" else ""
+        assert row == originals[row["id"]] | {"text": prefix + originals[row["id"]]["text"]}
+        assert bucket != "dark" or all(
+            0 <= s["start"] < s["end"] <= len(row["text"]) for s in spans
+        )
+    found = verify(load_manifest(manifest), data=tmp_path / "out")
+    assert not found.failures
+    path = next((tmp_path / "out" / "kind").glob("c.0.jsonl"))
+    path.write_bytes(path.read_bytes().replace(b"<|kind|>", b"<|evil|>"))
+    found = verify(load_manifest(manifest), data=tmp_path / "out")
+    assert ["do not begin with <|kind|>" in line for line in found.failures] == [True]
 
 
 def test_a_shard_rewritten_since_its_scan_is_refused(place: Path, tmp_path: Path) -> None:
