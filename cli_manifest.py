@@ -1,6 +1,7 @@
 """The command line's verbs on manifests: plan, build, export, verify, and reweigh."""
 
 import sys
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -126,17 +127,45 @@ def manifest_build(
 @manifests.command("export")
 def manifest_export(
     manifest: Annotated[Path, typer.Argument(help="Manifest folder.")],
-    to: Annotated[str, typer.Option("--to", help="Trainer: list or megatron.")],
+    to: Annotated[str, typer.Option("--to", help="Trainer, see docs/trainers.md.")],
     out: Annotated[Path, typer.Option(help="Where its configuration goes.")],
     data: Annotated[
         Path | None, typer.Option(help="What `reweigh` wrote; the newest by default.")
     ] = None,
+    tokenize: Annotated[
+        Path | None, typer.Option(help="Tokenise the shards first, by this tokenizer.json.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="Token that closes each document; the tokenizer's own.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that tokenise.")] = 1,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Training steps, for stages that start at one.")
+    ] = None,
 ) -> None:
     """Write a trainer's configuration for the shards that `reweigh` wrote."""
-    from .manifests.export import export
+    from .manifests.export import TOKEN_FORMATS, check_trainer, export
     from .manifests.manifest import load_manifest
 
-    notes = export(load_manifest(manifest), to=to, out=out, data=data)
+    check_trainer(to)
+    loaded = load_manifest(manifest)
+    if tokenize is not None:
+        try:
+            from .pipelines.tokenise import tokenise
+        except ImportError as error:
+            raise SettingsError(
+                f"--tokenize needs a library ({error}): install the extra narrascope[tokenize]"
+            ) from error
+        if to not in TOKEN_FORMATS:
+            raise SettingsError(
+                f"{to} reads text: --tokenize is for {', '.join(TOKEN_FORMATS)}; leave it out"
+            )
+        with terminal.progress("tokenising") as progress:
+            tokenise(
+                loaded, out, tokenizer=tokenize, kind=TOKEN_FORMATS[to], end=end, data=data,
+                workers=workers, progress=progress,
+            )  # fmt: skip
+    notes = export(loaded, to=to, out=out, data=data, steps=steps)
     terminal.say([f"{out}: written for {to}", *(f"note: {note}" for note in notes)])
 
 
@@ -189,12 +218,22 @@ def manifest_verify(
     data: Annotated[
         Path | None, typer.Option(help="What `reweigh` wrote; the newest by default.")
     ] = None,
+    trainer: Annotated[
+        str | None, typer.Option(help="Draw samples through this trainer's own code instead.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="How many to draw.")] = 100_000,
+    export: Annotated[
+        Path | None, typer.Option(help="What `export` wrote; the trainer's newest by default.")
+    ] = None,
     format: Format = TableFormat.table,
 ) -> None:
-    """Count what `reweigh` wrote and compare it with the plan."""
+    """Count what `reweigh` wrote, or draw it as a trainer does, and compare it with the plan."""
     from .manifests.manifest import load_manifest
     from .manifests.verify import verify
 
+    if trainer is not None:
+        _verify_trainer(manifest, trainer, samples, export, data, format)
+        return
     found = verify(load_manifest(manifest), data=data)
     terminal.print_table(f"as written in mode {found.mode}", list(found.rows), format)
     for note in found.notes:
@@ -203,6 +242,28 @@ def manifest_verify(
         for failure in found.failures[:20]:
             print(failure, file=sys.stderr)
         fail(f"{len(found.failures)} things are not as planned: reweigh into a new folder")
+
+
+def _verify_trainer(
+    manifest: Path,
+    trainer: str,
+    samples: int,
+    export: Path | None,
+    data: Path | None,
+    format: TableFormat,
+) -> None:
+    from .manifests.manifest import load_manifest
+    from .manifests.sample import sample
+
+    loaded = load_manifest(manifest)
+    with redirect_stdout(sys.stderr):  # where trainers say what they please
+        found = sample(loaded, trainer=trainer, samples=samples, export=export, data=data)
+    title = f"{found.samples:,} samples as {trainer} draws them"
+    terminal.print_table(title, list(found.rows), format)
+    if found.failures:
+        for failure in found.failures:
+            print(failure, file=sys.stderr)
+        fail(f"{len(found.failures)} shares are not as planned: export again, then ask {trainer}")
 
 
 def reweigh(

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import ManifestError
-from ..manifests.export import EXPORTERS, export
+from ..manifests.export import EXPORTERS, WRITES_TEXTS, export
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
@@ -207,6 +207,11 @@ def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
     if trainer not in EXPORTERS:
         raise HTTPException(
             404, f"no exporter {trainer[:100]!r}: choose from {', '.join(EXPORTERS)}"
+        )
+    if trainer in WRITES_TEXTS:
+        raise ManifestError(
+            f"an export to {trainer!r} writes the whole corpus again: run `narrascope manifest "
+            f"export {manifest.folder} --to {trainer} --out DIR`"
         )
     folder = service.manifests / manifest.id / "exports" / trainer
     with service.building:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import orjson
 
+from .exported import Exported
 from .mixture import Mixture
 
 _COLUMNS = ("bucket", "share", "passes", "path")
 
 
-def write_list(mixture: Mixture, out: Path) -> list[str]:
+def write_list(mixture: Mixture, out: Path) -> Exported:
     """Write `shards.json`, `shards.csv`, `shares.txt` and a list of paths for each bucket.
 
     `shards.csv` has a row a file with `bucket, share, passes, path`; share and passes are the
@@ -34,4 +35,9 @@ def write_list(mixture: Mixture, out: Path) -> list[str]:
     for ingredient in mixture.ingredients:
         paths = "".join(f"{path}\n" for path in ingredient.files)
         (out / f"{ingredient.name}.txt").write_text(paths, "utf-8")
-    return []
+    return Exported(
+        unit="sample",
+        means="`share`: the bucket's part of the training tokens; `passes`: how often to go "
+        "through its files",
+        numbers={ingredient.name: ingredient.share for ingredient in mixture.ingredients},
+    )

@@ -237,6 +237,7 @@ def test_a_manifest_is_built_once_and_read_back(tmp_path: Path) -> None:
         why = refused(client.get(f"{place}/exports/megatron"), 409)
         assert "narrascope reweigh" in why
         assert "megatron" in refused(client.get(f"{place}/exports/nobody"), 404)
+        assert "writes the whole corpus" in refused(client.get(f"{place}/exports/dolma"), 409)
         assert [p.name for p in (tmp_path / "manifests").iterdir()] == [listed["id"]]
 
 
