@@ -30,6 +30,7 @@ from torch import nn
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.export import export
 from narrascope.manifests.huggingface import interleaved
+from narrascope.manifests.policy import Like, Policy
 from narrascope.manifests.policy_file import load_policy
 from narrascope.manifests.presets import presets
 from narrascope.pipelines.demo import demo_corpus
@@ -131,12 +132,21 @@ def _texts(corpus: Path) -> Iterator[str]:
             yield from (orjson.loads(line)["text"] for line in lines.splitlines())
 
 
+def by_genre(policy: Policy) -> Policy:
+    """Return a policy whose strata are genres: by source and month, this corpus has few alike."""
+    like = Like(like=("genre",))
+    buckets = tuple(
+        bucket.model_copy(update={"at_random": like}) if bucket.at_random else bucket
+        for bucket in policy.buckets
+    )
+    return policy.model_copy(update={"buckets": buckets, "replace": like})
+
+
 def prepare(home: Path, name: str, tags: TagFolder, corpus: Path) -> tuple[Path, dict[str, Any]]:
     """Build, reweigh and export one preset; return the export and what its plan says."""
     with open_catalogue(tags) as catalogue:
-        manifest = build_manifest(
-            tags, catalogue, load_policy(presets()[name]), out=home / name / "manifest"
-        )
+        policy = by_genre(load_policy(presets()[name]))
+        manifest = build_manifest(tags, catalogue, policy, out=home / name / "manifest")
     reweigh(manifest.folder, str(corpus), home / name / "shards")
     export(manifest, to="datasets", out=home / name / "export")
     buckets = {
@@ -174,6 +184,7 @@ def main() -> None:
         "summary": summary(runs, list(passages)),
         "policies": policies,
         "passages": {kind: len(texts) for kind, texts in passages.items()},
+        "strata": "genre",
         "steps": arguments.steps,
         "weights": sum(p.numel() for p in TinyModel().parameters()),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",

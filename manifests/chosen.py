@@ -54,14 +54,14 @@ def replacements(
 
 def at_random(
     connection: duckdb.DuckDBPyConnection, policy: Policy, pieces: Sequence[Piece], bucket: Bucket
-) -> pa.Table:
+) -> tuple[pa.Table, int]:
     """Choose, instead of the documents that meet a bucket's condition, as much of their strata.
 
     They are drawn among all documents that were read to a verdict and that no earlier piece takes,
     those that meet the condition among them. The arguments are those of `replacements`.
 
     Returns:
-        The documents in the schema `CHOSEN`.
+        The documents in the schema `CHOSEN`, and how many of them meet the condition.
     """
     assert bucket.at_random is not None
     index = next(n for n, piece in enumerate(pieces) if piece.name == bucket.name)
@@ -72,7 +72,14 @@ def at_random(
         wanted=(f"b >= ? AND genre IS NOT NULL AND ({condition})", [index, *bound]),
         among=("b >= ? AND genre IS NOT NULL", [index]),
     )  # fmt: skip
-    return found
+    connection.register("drawn", found)
+    meeting = connection.execute(
+        f"SELECT count(*) FROM documents WHERE ({condition}) "  # noqa: S608 (literals are bound)
+        'AND (shard, "row") IN (SELECT (shard, "row") FROM drawn)',
+        bound,
+    ).fetchall()[0][0]
+    connection.unregister("drawn")
+    return found, meeting
 
 
 def _draw_alike(

@@ -16,6 +16,8 @@ from .policy import UNITS, Policy
 from .takedown import taken_down
 from .weights import is_rest, over_training, scale_rest, stage_weights, stated_weights
 
+_SMALL_STRATA = ": their strata are too small for a control, name fewer columns in `like`"
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -90,7 +92,11 @@ def decide(
         )
     for bucket in policy.buckets:
         if bucket.at_random:
-            drawn = at_random(connection, policy, pieces, bucket)
+            drawn, meeting = at_random(connection, policy, pieces, bucket)
+            notes.append(
+                f"{meeting:,} of the {drawn.num_rows:,} documents of {bucket.name} drawn at random "
+                "meet its condition" + (_SMALL_STRATA if 2 * meeting > drawn.num_rows else "")
+            )
             chosen = pa.concat_tables([chosen, drawn])
             connection.register("chosen", chosen)
     if policy.replace:

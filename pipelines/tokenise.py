@@ -10,7 +10,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import xxhash
@@ -126,7 +126,7 @@ def _read_tokenizer(path: Path, end: str | None) -> tuple[int, str, int]:
             f"{path} has no token {end or 'to close documents with'!r}: name one of its vocabulary "
             "with --end"
         )
-    return tokenizer.get_vocab_size(), known[0], tokenizer.token_to_id(known[0])
+    return tokenizer.get_vocab_size(), known[0], cast("int", tokenizer.token_to_id(known[0]))
 
 
 def _run(

@@ -102,12 +102,22 @@ def test_a_random_control_drops_as_much_of_the_same_strata(tags: TagFolder) -> N
     lost = {(g.by, g.group): g.before.documents - g.after.documents for g in found.groups}
     assert lost["month", "2020-01"] == 5 and lost["month", "2020-02"] == 3
     assert lost["source", "web"] == 0
+    assert [note for note in found.notes if "of the 8 documents of dark drawn at random" in note]
     # Drawn at random, not by the label: hardly ever all of the malevolent ones and no others.
     hit = set()
     for seed in range(8):
         again = planned(tags, buckets=[control], replace=None, seed=seed)
         hit.add(next(b.before.documents - b.unlabelled.documents for b in again.buckets))
     assert max(hit) < 8
+
+
+def test_strata_too_small_for_a_control_are_said(tags: TagFolder) -> None:
+    where = "malevolent >= 0.8 or source == 'novels'"
+    control = {**DROP, "where": where, "at_random": {"like": ["source"]}}
+    notes = " ".join(planned(tags, buckets=[control], replace=None).notes)
+    assert (
+        "25 of the 25 documents of dark drawn at random meet its condition: their strata" in notes
+    )
 
 
 def test_what_is_drawn_at_random_cannot_be_weighed_by_constraints(tags: TagFolder) -> None:
