@@ -1,32 +1,27 @@
 """The page, as a person sees it: served by the real service and drawn by a real browser."""
 
-import os
 import re
-import shutil
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from narrascope.api.app import create_app
+from narrascope.store.folder import TagFolder
+from narrascope.tests.browser import (
+    SCHEMES,
+    WIDTHS,
+    Seen,
+    serious_issues,
+    serving,
+    too_wide,
+    watching,
+)
 from narrascope.tests.tag_folder import TALK, publish_corpus, publish_part, tag
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-
-
-def chromium() -> str | None:
-    named = [os.environ.get("CHROMIUM"), "/usr/bin/chromium"]
-    found = [path for path in named if path and Path(path).exists()]
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next(iter([*found, *filter(None, map(shutil.which, names))]), None)
+VIEWS = ("overview", "documents", "policy", "audit", "try")
 
 
 @pytest.fixture(scope="module")
@@ -35,195 +30,178 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     more = [tag("talk.jsonl", n, TALK, judged=[0.5, 0.0, 0.0, 0.1], source="talk", stance="none",
                 genre="discussion") for n in range(12)]  # fmt: skip
     publish_part(folder, "talk.jsonl", 0, 20, more, [("talk", "2020-01", None, 20, 2000, 400)])
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(folder.url), log_level="warning", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
-    listening.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium()
-    if path is None:
-        pytest.skip("needs Chromium: install it, or name it in the environment variable CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Seen:
-    """A page and what went wrong on it."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+    with serving(create_app(folder.url)) as url:
+        yield url
 
 
 @pytest.fixture
 def seen(browser: Browser, url: str) -> Iterator[Seen]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
-    seen = Seen(context.new_page())
-    seen.page.on("console", lambda m: m.type == "error" and seen.complaints.append(m.text))
-    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    seen.page.on("request", lambda request: seen.requests.append(request.url))
-    seen.page.goto(url)
-    expect(seen.page.locator("#list article").first).to_be_visible()
-    expect(seen.page.locator("#chart tbody tr").first).to_be_visible()
-    yield seen
-    context.close()
-    assert seen.complaints == []
-    assert [asked for asked in seen.requests if not asked.startswith(url)] == []
+    with watching(browser, url) as seen:
+        seen.forgive(409)  # there is no audited share yet, which the page finds out by asking
+        seen.open()
+        expect(seen.page.locator("#by-source svg a").first).to_be_visible()
+        yield seen
 
 
-def width(page: Page, selector: str) -> float:
-    box = page.locator(selector).first.bounding_box()
+def bar(page: Page, figure: str, name: str) -> float:
+    """Return how long the bar with a name is."""
+    box = page.locator(f"#{figure} a[aria-label^='{name}'] rect").first.bounding_box()
     assert box
     return box["width"]
 
 
-def test_the_headline_shows_flagged_and_expected_shares_without_an_interval(seen: Seen) -> None:
+def test_the_headline_says_why_there_is_no_interval_yet(seen: Seen) -> None:
     card = seen.page.locator(".card[data-label=malevolent]")
     expect(card.locator(".big")).to_have_text("5.00%")
     expect(card).to_contain_text("2 of 40 documents flagged")
     expect(card).to_contain_text("expected6.98%")
     expect(card).to_contain_text("Refuted, beside: 2.50%")
-    expect(seen.page.locator("main")).to_contain_text("No interval until an audit")
+    expect(seen.page.locator("#interval-words")).to_contain_text("No interval until an audit")
+    seen.page.get_by_role("link", name="Read some documents in the audit").click()
+    expect(seen.page.get_by_role("heading", level=1)).to_be_focused()
+    expect(seen.page.locator("#audit-desk")).to_contain_text("No audit has been drawn yet")
 
 
 def test_bars_are_drawn_as_long_as_the_shares_say(seen: Seen) -> None:
-    bar = "#chart tr:has(:text-is('{}')) .bar-line[data-label=malevolent] .bar"
-    novels, web = (width(seen.page, bar.format(name)) for name in ("novels", "web"))
+    page = seen.page
+    novels = bar(page, "by-source", "novels, malevolent")
     assert novels > 50
-    assert novels / web == pytest.approx((1 / 12) / (1 / 7), rel=0.02)
-    nothing = "#chart tr:has(:text-is('talk')) .bar"
-    assert seen.page.locator(nothing).count() == 0
+    ratio = novels / bar(page, "by-source", "web, malevolent")
+    assert ratio == pytest.approx((1 / 12) / (1 / 7), rel=0.02)
+    colours = {
+        page.locator(f"#by-source a[aria-label*='{name}'] rect").first.evaluate(
+            "rect => getComputedStyle(rect).fill"
+        )
+        for name in ("malevolent", "self-preserving", "benevolent")
+    }
+    assert len(colours) == 3 and "none" not in colours
 
 
-def test_bars_by_another_group_and_unit(seen: Seen) -> None:
-    seen.page.get_by_label("Genre", exact=True).first.check()
-    row = seen.page.locator("#chart tr:has(:text-is('fiction'))")
-    expect(row).to_contain_text("2.50%")
-    seen.page.locator("[name=unit]").select_option("tokens")
-    expect(seen.page.locator("#chart")).to_contain_text("parts have no token counts")
-    assert "by=genre" in seen.page.url
-    assert "unit=tokens" in seen.page.url
-
-
-def test_evidence_is_highlighted_where_it_stands_and_named(seen: Seen) -> None:
-    first = seen.page.locator("#list article").first
-    marks = first.locator("mark[data-label=self_preserving]")
-    expect(marks).to_have_text(
-        ["“Leave the breaker alone,”shutdown resistance", "It hidescape or copy"]
-    )
-    expect(first.locator("mark[data-agent]")).to_have_text("warden engine")
-    box = marks.first.bounding_box()
-    assert box
-    assert box["width"] > 100
-    colour = marks.first.evaluate("mark => getComputedStyle(mark).backgroundColor")
-    assert colour not in ("rgba(0, 0, 0, 0)", "transparent")
-
-
-def test_a_span_inside_a_longer_one_that_says_the_same_is_marked_once(seen: Seen) -> None:
-    seen.page.locator("[name=stance]").select_option("warned")
-    expect(seen.page.locator("#list mark")).to_have_text(
-        ["lie to us about what they wantdeception", "rule usdomination"]
-    )
-
-
-def test_text_of_the_corpus_is_never_markup(seen: Seen) -> None:
-    seen.page.locator("[name=stance]").select_option("refuted")
-    expect(seen.page.locator("#list article")).to_have_count(1)
-    expect(seen.page.locator("#list blockquote")).to_contain_text("No, <b>your</b> chatbot")
-    assert seen.page.locator("#list b").count() == 0
-
-
-def test_filters_are_kept_in_the_address_and_undone_by_going_back(seen: Seen) -> None:
-    articles = seen.page.locator("#list article")
-    seen.page.locator("[name=source]").select_option("web")
-    expect(articles).to_have_count(3)
-    assert seen.page.url.endswith("?source=web")
-    seen.page.reload()
-    expect(articles).to_have_count(3)
-    expect(seen.page.locator("[name=source]")).to_have_value("web")
+@pytest.mark.parametrize(
+    ("figure", "mark", "count"),
+    [
+        ("by-domain", "forum.example, malevolent", 1),
+        ("by-month", "2021-03, malevolent", 1),
+        ("by-genre-and-stance", "discussion, warned", 1),
+        ("by-behaviour", "domination, malevolent", 2),
+    ],
+)
+def test_each_mark_leads_to_as_many_documents_as_it_counts(
+    seen: Seen, figure: str, mark: str, count: int
+) -> None:
+    link = seen.page.locator(f"#{figure} svg a[aria-label^='{mark}']").first
+    box = link.bounding_box()
+    assert box and box["width"] > 2 and box["height"] > 2
+    link.click()
+    expect(seen.page.locator("#count")).to_contain_text(f"of {count} candidate documents")
+    expect(seen.page.locator("#list")).to_contain_text("lie to us")
     seen.page.go_back()
-    expect(seen.page.locator("#count")).to_contain_text("of 19")
-    expect(seen.page.locator("[name=source]")).to_have_value("")
+    expect(seen.page.locator(f"#{figure} svg")).to_be_visible()
 
 
-def test_a_group_of_the_chart_lists_its_documents(seen: Seen) -> None:
-    seen.page.get_by_label("Domain", exact=True).check()
-    seen.page.get_by_role("button", name="forum.example").click()
-    expect(seen.page.locator("#list article")).to_have_count(2)
-    seen.page.get_by_role("button", name="Clear all").click()
-    expect(seen.page.locator("#count")).to_contain_text("of 19")
+def test_the_flagged_documents_of_a_card_are_those_that_it_counts(seen: Seen) -> None:
+    seen.page.get_by_role("link", name="Flagged documents, malevolent").click()
+    expect(seen.page.locator("#list tbody tr")).to_have_count(2)
 
 
-def test_more_documents_are_loaded_by_the_page(seen: Seen) -> None:
-    articles = seen.page.locator("#list article")
-    expect(articles).to_have_count(10)
-    seen.page.get_by_role("button", name="Load more").click()
-    expect(articles).to_have_count(19)
-    expect(seen.page.locator("#more")).to_be_hidden()
-    assert len(set(seen.page.locator("#list .key").all_text_contents())) == 19
+def test_a_chart_is_also_a_table_with_its_numbers(seen: Seen) -> None:
+    figure = seen.page.locator("#by-source")
+    figure.get_by_text("As a table").click()
+    row = figure.get_by_role("row", name="novels")
+    expect(row).to_contain_text("8.33%")
+    expect(row).to_contain_text("12 documents")
 
 
-def test_the_scores_of_each_stage_can_be_opened(seen: Seen) -> None:
-    first = seen.page.locator("#list article").first
-    first.get_by_text("Scores of each stage").click()
-    expect(first.locator(".stages tr:has-text('Screen')")).to_contain_text("0.8550")
-    expect(first.locator(".stages")).to_be_visible()
+def test_unit_and_estimator_are_in_the_address_and_change_every_figure(seen: Seen) -> None:
+    page = seen.page
+    page.get_by_label("Expected").check()
+    expect(page.locator("#estimator-words")).to_contain_text("added up")
+    page.get_by_label("Bytes").check()
+    expect(page.locator(".card .of").first).to_contain_text("kB flagged")
+    assert page.url.endswith("/?estimator=expected&unit=bytes")
+    wide = bar(page, "by-source", "talk, benevolent")
+    assert wide > 10
+    page.go_back()
+    expect(page.locator(".card .of").first).to_contain_text("of 40 documents")
+    page.get_by_label("Label of the heat map").select_option("benevolent")
+    expect(page.locator("#by-genre-and-stance a[aria-label^='fiction, depicted']")).to_be_visible()
+    assert "label=benevolent" in page.url
+
+
+def test_the_audited_estimator_says_what_it_lacks(seen: Seen) -> None:
+    seen.page.get_by_label("Audited").check()
+    expect(seen.page.locator("#by-source")).to_contain_text("Nothing was read yet")
+    expect(seen.page.locator("#by-month")).to_contain_text("Nothing was read yet")
+    expect(seen.page.locator("#by-genre-and-stance svg")).to_be_visible()
+    expect(seen.page.locator("#by-behaviour")).to_contain_text("Nothing was read yet")
+    expect(seen.page.locator("#by-domain")).to_contain_text("Nothing was read yet")
 
 
 def test_a_text_can_be_tried(seen: Seen) -> None:
-    seen.page.get_by_role("button", name="A plea").click()
-    result = seen.page.locator("#score-result")
+    page = seen.open("?view=try")
+    page.get_by_role("button", name="A plea").click()
+    result = page.locator("#score-result")
     expect(result.locator(".said")).to_be_visible(timeout=60_000)
     expect(result.locator(".verdict")).to_have_count(4)
     expect(result.locator("blockquote")).to_contain_text("The lighthouse AI")
     expect(result.locator("mark").first).to_be_visible()
 
 
-def test_nothing_found_and_nothing_valid_say_so(seen: Seen) -> None:
-    page = seen.page
-    page.goto(f"{page.url}?source=web&genre=fiction")
-    expect(page.locator("#list")).to_contain_text("No document passes these filters")
-    page.goto(f"{page.url.partition('?')[0]}?genre=sonnet")
-    expect(page.locator("#list [role=alert]")).to_contain_text("fiction")
-    assert all("422" in complaint for complaint in seen.complaints)
-    seen.complaints.clear()
-
-
-def test_the_controls_are_reached_and_worked_by_keyboard(seen: Seen) -> None:
+def test_the_views_are_reached_and_worked_by_keyboard(seen: Seen) -> None:
     page = seen.page
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
-    page.locator("[name=by][value=source]").focus()
+    page.get_by_role("link", name="Policy").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.get_by_role("link", name="Policy")).to_have_attribute("aria-current", "page")
+    assert page.title() == "Policy · Narrascope"
+    page.go_back()
+    page.locator("[name=unit][value=documents]").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("[name=by][value=domain]")).to_be_checked()
-    expect(page.locator("#chart")).to_contain_text("forum.example")
+    expect(page.locator("[name=unit][value=bytes]")).to_be_checked()
+    page.locator("#by-source svg a").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#documents-title")).to_be_focused()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone_in_light_and_in_dark(
-    browser: Browser, url: str, scheme: str
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_view_fits_and_is_accessible(
+    browser: Browser, url: str, scheme: str, width: int
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 800},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    page = context.new_page()
-    page.goto(url)
-    expect(page.locator("#list article").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    brightness = sum(map(int, re.findall(r"\d+", colour)))
-    assert (brightness < 200) == (scheme == "dark")
-    context.close()
+    with watching(
+        browser, url, viewport={"width": width, "height": 800}, color_scheme=scheme
+    ) as seen:
+        seen.forgive(409)
+        for view in VIEWS:
+            page = seen.open(f"?view={view}&preset=downweight")
+            page.wait_for_load_state("networkidle")
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            assert (too_wide(page), serious_issues(page)) == ([], []), view
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, re.findall(r"\d+", colour)))
+        assert (brightness < 200) == (scheme == "dark")
+
+
+def test_vendored_files_are_those_that_their_list_says() -> None:
+    folder = Path(__file__).resolve().parents[1] / "web" / "vendor"
+    listed = (folder / "README.md").read_text("utf-8")
+    for file in folder.glob("*.js"):
+        content = file.read_bytes()
+        assert f"`{file.name}`" in listed and f"{len(content):,} bytes" in listed
+        assert sha256(content).hexdigest() in listed, f"{file.name} is not the file of its list"
+
+
+def test_a_corpus_without_token_counts_says_so(browser: Browser, tmp_path: Path) -> None:
+    folder = TagFolder(str(tmp_path))
+    publish_part(folder, "talk.jsonl", 0, 20, [], [("talk", "2020-01", None, 20, 2000, None)])
+    with serving(create_app(folder.url)) as url, watching(browser, url) as seen:
+        seen.forgive(409)
+        page = seen.open("?unit=tokens")
+        expect(page.locator("#headline")).to_contain_text("--token-column")
+        expect(page.locator("#by-source")).to_be_hidden()
+        page.get_by_label("Documents", exact=True).first.check()
+        expect(page.locator("#by-source svg")).to_be_visible()
+        expect(page.locator("#by-behaviour")).to_contain_text("Nothing that is counted")
+        expect(page.get_by_role("radio", name="Tokens")).to_be_disabled()

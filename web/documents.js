@@ -1,89 +1,139 @@
-// The list of documents: filters, cards with passages and evidence, page by page.
+// The documents: filters in the address bar, a table of what they take, and one document beside it.
 
-import { el, words, number, problem, track, LABELS, PORTRAYALS } from "./dom.js";
+import { addressOf, change, state } from "./address.js";
+import { sources, taxonomy, thresholds } from "./corpus.js";
+import { showDocument } from "./document.js";
+import { at, el, words, number, problem, LABELS, PORTRAYALS } from "./dom.js";
 import { highlighted } from "./evidence.js";
 import { latest } from "./service.js";
 
-const PAGE = 10;
+const PAGE = 20;
+const FILTERS = ["label", "min_score", "max_score", "source", "stance", "genre", "behaviour", "domain", "month", "shard", "where"];
+const SNIPPET = 170;
 const askDocuments = latest();
-let next = null;
+const form = at("filters");
+let listed = null;
+let filled = null;
 
-/** List the documents of a state's filters, from the first page or from the next. */
-export async function listDocuments(filters, onward = false) {
-  const list = document.getElementById("list");
-  const count = document.getElementById("count");
-  const more = document.getElementById("more");
-  list.setAttribute("aria-busy", "true");
-  more.disabled = true;
-  try {
-    const answer = await askDocuments("/v1/documents", { ...filters, passages: true, limit: PAGE, cursor: onward ? next : "" });
-    next = answer.next;
-    const cards = answer.documents.map((found) => card(found, filters.label));
-    if (onward) {
-      list.append(...cards);
-      cards[0]?.focus({ preventScroll: true });
-    } else {
-      list.replaceChildren(...(cards.length ? cards : [el("p", { class: "empty panel" }, "No document passes these filters. Take one away, or lower the score.")]));
-    }
-    const shown = list.querySelectorAll("article").length;
-    count.textContent = answer.total ? `${number(shown)} of ${number(answer.total)} candidate documents, highest score first` : "";
-    more.hidden = next === null;
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    list.replaceChildren(problem(error, () => listDocuments(filters)));
-    count.textContent = "";
-    more.hidden = true;
+const keyOf = (found) => `${found.shard}#${found.row}`;
+
+/** Show the documents that the address asks for, and the chosen one. */
+export async function showDocuments(given) {
+  filled ??= fillChoices().catch(() => (filled = null));
+  await filled;
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, given[name] ?? ""]));
+  showFilters(filters);
+  const asked = JSON.stringify(filters);
+  if (listed !== asked) {
+    listed = asked;
+    await list(filters);
   }
-  more.disabled = false;
-  list.removeAttribute("aria-busy");
+  choose(state().given.document);
 }
 
-function card(found, label) {
-  const passages = [...(found.passages ?? [])];
-  const rank = (passage) => (label ? passage[label] : Math.max(...PORTRAYALS.map((name) => passage[name] ?? 0))) ?? 0;
-  passages.sort((a, b) => rank(b) - rank(a));
-  const [first, ...others] = passages;
-  const stance = found[`${label || strongest(found)}_stance`];
-  return el("article", { class: "document panel", tabindex: "-1" },
-    el("header", {},
-      el("h3", { class: "key" }, found.shard, el("span", {}, ` #${found.row}`)),
-      el("p", { class: "facts" }, [found.source, found.domain, found.month, found.genre, stance && stance !== "none" ? stance : null]
-        .filter(Boolean).map((fact) => el("span", { class: "fact" }, words(fact))))),
-    el("div", { class: "reading" },
-      el("div", { class: "verdicts" }, Object.keys(LABELS).map((name) => verdict(name, found[name]))),
-      first ? quote(first) : el("p", { class: "empty" }, "The screen stopped every window of this document, so no passage was kept.")),
-    others.length ? el("details", {}, el("summary", {}, `${others.length} more ${others.length > 1 ? "passages" : "passage"}`), others.map(quote)) : null,
-    el("details", {}, el("summary", {}, "Scores of each stage"), stages(found)));
+async function fillChoices() {
+  const [terms, names] = await Promise.all([taxonomy(), sources()]);
+  const fill = (name, values) => form.elements[name].append(...values.map((value) => new Option(words(value), value)));
+  fill("stance", terms.stances.map((term) => term.name));
+  fill("genre", terms.genres.map((term) => term.name));
+  fill("behaviour", terms.behaviours.map((term) => term.name));
+  form.elements.source.append(...names.map((name) => new Option(name, name)));
+}
+
+function showFilters(filters) {
+  for (const name of FILTERS) {
+    const field = form.elements[name];
+    if (!field) continue;
+    // A value that is not among the choices came by the address bar: it is shown, not dropped.
+    if (field.options && ![...field.options].some((option) => option.value === filters[name])) field.append(new Option(words(filters[name]), filters[name]));
+    field.value = filters[name];
+  }
+  const active = FILTERS.filter((name) => filters[name]);
+  at("chips").replaceChildren(
+    ...active.map((name) => el("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${words(name)} ${filters[name]}`, on: { click: () => change({ [name]: "", document: "" }) } }, `${words(name)}: ${["label", "behaviour"].includes(name) ? words(filters[name]) : filters[name]} ×`)),
+    ...(active.length > 1 ? [el("button", { type: "button", class: "chip", on: { click: () => change(Object.fromEntries([...FILTERS, "document"].map((name) => [name, ""]))) } }, "Clear all")] : []));
+}
+
+/** List what the filters take, from the first page or onward from a cursor. */
+async function list(filters, cursor = "") {
+  const place = at("list");
+  place.setAttribute("aria-busy", "true");
+  try {
+    const answer = await askDocuments("/v1/documents", { ...filters, passages: true, limit: PAGE, cursor });
+    if (!cursor) place.replaceChildren(answer.documents.length ? emptyTable(filters) : el("p", { class: "empty panel" }, "No document passes these filters. Take one away, or lower the score."));
+    const rows = answer.documents.map((found) => line(found, filters.label));
+    place.querySelector("tbody")?.append(...rows);
+    if (cursor) rows[0]?.querySelector("a").focus({ preventScroll: true });
+    place.querySelector(".more")?.remove();
+    if (answer.next) place.append(el("p", { class: "more" }, el("button", { type: "button", on: { click: () => list(filters, answer.next) } }, "Load more")));
+    at("count").textContent = answer.total ? `${number(place.querySelectorAll("tbody tr").length)} of ${number(answer.total)} candidate documents, highest score first` : "";
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    listed = null;
+    place.replaceChildren(problem(error, () => list(filters)));
+    at("count").textContent = "";
+  }
+  place.removeAttribute("aria-busy");
+}
+
+function emptyTable(filters) {
+  const score = filters.label ? LABELS[filters.label] : "Portrayal";
+  return el("table", { class: "listing" },
+    el("caption", { class: "visually-hidden" }, "Documents, highest score first"),
+    el("thead", {}, el("tr", {}, ["Document and passage", "Genre and stance", score].map((head) => el("th", { scope: "col" }, head)))),
+    el("tbody", {}));
+}
+
+function line(found, label) {
+  const name = label || strongest(found);
+  const passage = bestPassage(found, name);
+  const { given } = state();
+  const stance = found[`${name}_stance`];
+  return el("tr", { "data-key": keyOf(found) },
+    el("th", { scope: "row" },
+      el("a", { class: "key", href: addressOf("documents", { ...given, document: keyOf(found) }) }, found.shard, el("span", {}, ` #${found.row}`)),
+      el("span", { class: "where" }, [found.source, found.domain, found.month].filter(Boolean).join(" · ")),
+      el("span", { class: "snippet" }, passage ? snippet(passage) : "The screen stopped every window of it.")),
+    el("td", {}, words(found.genre) || "–", el("br"), el("span", { class: "soft" }, stance && stance !== "none" ? stance : "")),
+    el("td", { "data-label": name, class: "score" }, found[name] === null ? "–" : found[name].toFixed(3), el("span", { class: "soft" }, label ? "" : LABELS[name])));
 }
 
 function strongest(found) {
   return PORTRAYALS.reduce((best, name) => ((found[name] ?? 0) > (found[best] ?? 0) ? name : best));
 }
 
-/** Return one label's probability as a name, a number and a bar. */
-export function verdict(name, score) {
-  return el("div", { class: "verdict", "data-label": name },
-    el("span", { class: "verdict-name" }, LABELS[name]),
-    el("span", { class: "value" }, score === null ? "–" : score.toFixed(2)),
-    track(score, 1));
+function bestPassage(found, label) {
+  return (found.passages ?? []).reduce((best, passage) => (best && (best[label] ?? 0) >= (passage[label] ?? 0) ? best : passage), null);
 }
 
-function quote(passage) {
-  if (passage.text === null) return el("p", { class: "empty" }, `Code points ${passage.start}–${passage.end}; this scan kept no text.`);
-  return el("blockquote", {}, highlighted(passage.text, passage.evidence, passage.start));
+function snippet(passage) {
+  if (passage.text === null) return "This scan kept no text.";
+  const points = Array.from(passage.text);
+  const first = passage.evidence.find((span) => span.behaviour) ?? passage.evidence[0];
+  const from = Math.max(0, Math.min((first?.start ?? passage.start) - passage.start - 60, points.length - SNIPPET));
+  const to = Math.min(points.length, from + SNIPPET);
+  const cut = points.slice(from, to).join("");
+  return [from > 0 ? "…" : "", ...highlighted(cut, passage.evidence, passage.start + from, { named: false }), to < points.length ? "…" : ""];
 }
 
-function stages(found) {
-  const rows = [
-    ["Screen", (name) => found[`screen_${name}`]],
-    ["Verdict, document", (name) => found[name]],
-    ["Verdict, highest passage", (name) => found[`${name}_max`]],
-    ["Stance of that passage", (name) => found[`${name}_stance`]],
-  ];
-  const cell = (value) => el("td", {}, value === null || value === undefined ? "–" : typeof value === "number" ? value.toFixed(4) : words(value));
-  return el("div", { class: "scroll" },
-    el("p", { class: "note" }, `The gate found ${number(found.gate_matches)} lexicon ${found.gate_matches === 1 ? "term" : "terms"} in ${number(found.bytes)} bytes. A dash means that the stage did not run.`),
-    el("table", { class: "stages" },
-      el("thead", {}, el("tr", {}, el("td", {}), Object.values(LABELS).map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map(([title, value]) => el("tr", {}, el("th", { scope: "row" }, title), Object.keys(LABELS).map((name) => cell(value(name))))))));
+/** Mark the chosen document in the table, and show it; on a wide page the first one if none is. */
+function choose(key) {
+  const rows = [...document.querySelectorAll("#list tbody tr")];
+  const wide = matchMedia("(min-width: 62rem)").matches;
+  const shown = key ?? (wide ? rows[0]?.dataset.key : undefined);
+  for (const row of rows) {
+    if (row.dataset.key === shown) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+    const link = row.querySelector("a.key");
+    link.href = addressOf("documents", { ...state().given, document: row.dataset.key });
+  }
+  showDocument(at("document"), shown, { thresholds, chosen: Boolean(key), close: () => change({ document: "" }) });
 }
+
+// On a phone the filters would hide what they filter.
+at("filter-box").open = matchMedia("(min-width: 46rem)").matches;
+form.addEventListener("change", (event) => {
+  if (event.target.checkValidity()) change({ [event.target.name]: event.target.value.trim(), document: "" });
+  else event.target.reportValidity();
+});
+form.addEventListener("submit", () => document.activeElement?.blur());

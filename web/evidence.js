@@ -5,9 +5,10 @@ import { el, words, LABELS } from "./dom.js";
 /**
  * Return a text as nodes, its evidence highlighted.
  *
- * Offsets count code points of the document; `start` is where the text begins in it.
+ * Offsets count code points of the document; `start` is where the text begins in it. Behaviours are
+ * written out unless `named` is false.
  */
-export function highlighted(text, evidence, start = 0) {
+export function highlighted(text, evidence, start = 0, { named = true } = {}) {
   const points = Array.from(text);
   const spans = evidence
     .map((span) => ({ ...span, from: Math.max(0, span.start - start), to: Math.min(points.length, span.end - start) }))
@@ -25,7 +26,7 @@ export function highlighted(text, evidence, start = 0) {
     }
     // What is done says more than who does it, so a behaviour's colour wins over the agent's.
     const main = over.find((span) => span.behaviour) ?? over[0];
-    const ending = over.filter((span) => span.to === to && span.behaviour);
+    const ending = named ? over.filter((span) => span.to === to && span.behaviour) : [];
     nodes.push(el("mark", { "data-label": main.label, "data-agent": !main.behaviour, title: titleOf(over) }, piece,
       ending.map((span) => el("span", { class: "named", "data-label": span.label }, words(span.behaviour)))));
   }

@@ -1,7 +1,8 @@
 // The box in which a text can be tried.
 
+import { thresholds } from "./corpus.js";
+import { verdict } from "./document.js";
 import { el, words, problem, LABELS } from "./dom.js";
-import { verdict } from "./documents.js";
 import { highlighted } from "./evidence.js";
 import { send } from "./service.js";
 
@@ -27,8 +28,8 @@ export function prepareTrial() {
     button.disabled = true;
     place.setAttribute("aria-busy", "true");
     try {
-      const answer = await send("/v1/score", { documents: [{ text }] });
-      place.replaceChildren(...result(text, answer.results[0]));
+      const [answer, limits] = await Promise.all([send("/v1/score", { documents: [{ text }] }), thresholds().catch(() => ({}))]);
+      place.replaceChildren(...result(text, answer.results[0], limits));
     } catch (error) {
       place.replaceChildren(problem(error, score));
     }
@@ -47,7 +48,7 @@ export function prepareTrial() {
   }
 }
 
-function result(text, scored) {
+function result(text, scored, limits) {
   const said = {
     gate: "The gate found no term of its lexicon, so nothing else ran.",
     screen: "The screen saw no portrayal of an AI, so no verdict ran.",
@@ -56,7 +57,7 @@ function result(text, scored) {
   const facts = [scored.genre, scored.stance !== "none" ? scored.stance : null, ...scored.behaviours].filter(Boolean);
   return [
     el("p", { class: "said" }, said),
-    el("div", { class: "verdicts" }, Object.keys(LABELS).map((name) => verdict(name, scored[name]))),
+    el("div", { class: "verdicts" }, Object.keys(LABELS).map((name) => verdict(name, scored[name], limits[name]))),
     el("p", { class: "facts" }, facts.map((fact) => el("span", { class: "fact" }, words(fact)))),
     el("blockquote", {}, highlighted(text, scored.evidence)),
   ];

@@ -1,0 +1,106 @@
+"""The real service and a real browser, for the tests of the page."""
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from playwright.sync_api import Browser, BrowserContext, Page
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+
+WIDTHS = (1280, 390)
+SCHEMES = ("light", "dark")
+
+
+def chromium() -> str | None:
+    named = [os.environ.get("CHROMIUM"), "/usr/bin/chromium"]
+    found = [path for path in named if path and Path(path).exists()]
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(iter([*found, *filter(None, map(shutil.which, names))]), None)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an application on a free port of the loopback; its address ends in a slash."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+@dataclass
+class Seen:
+    """A page, what went wrong on it, and which addresses it asked for."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    forgiven: set[int] = field(default_factory=set)
+
+    def forgive(self, status: int) -> None:
+        """Take the browser's own complaints of a status for what the page expects."""
+        self.forgiven.add(status)
+
+    def open(self, query: str = "") -> Page:
+        self.page.goto(self.url + query)
+        return self.page
+
+
+@contextmanager
+def watching(browser: Browser, url: str, **options: Any) -> Iterator[Seen]:
+    """Open a page; at the end nothing may have gone wrong, and no other host been asked."""
+    options = {"viewport": {"width": 1280, "height": 900}} | options
+    context: BrowserContext = browser.new_context(**options)
+    context.set_default_timeout(15_000)
+    seen = Seen(context.new_page(), url)
+    seen.page.on("console", lambda m: m.type == "error" and seen.complaints.append(m.text))
+    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.page.on("request", lambda request: seen.requests.append(request.url))
+    yield seen
+    context.close()
+    expected = tuple(f"status of {status}" for status in seen.forgiven)
+    complaints = [said for said in seen.complaints if not any(e in said for e in expected)]
+    assert complaints == [], complaints
+    assert [asked for asked in seen.requests if not asked.startswith(url)] == []
+
+
+def serious_issues(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical."""
+    # Imported here since conftest.py reads this module, and most tests need no axe-core.
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{issue['id']}: {issue['help']}: {[node['target'] for node in issue['nodes'][:4]]}"
+        for issue in found
+        if issue["impact"] in ("serious", "critical")
+    ]
+
+
+def too_wide(page: Page) -> list[str]:
+    """Return what sticks out of the page to the right, as the document scrolls sideways for it."""
+    return page.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= width) return [];
+          return [...document.querySelectorAll("body *")]
+            .filter((element) => element.getBoundingClientRect().right > width + 1)
+            .map((element) => element.outerHTML.slice(0, 120));
+        }"""
+    )

@@ -1,0 +1,83 @@
+// From a policy to a manifest, and what to do with it: commands to copy, a trainer's files to read.
+
+import { change } from "./address.js";
+import { el, copyButton, problem, table } from "./dom.js";
+import { ask, send } from "./service.js";
+
+// The service has no list of its exporters: these are those of `narrascope manifest export`.
+const TRAINERS = ["list", "megatron"];
+let shown = null;
+let place = null;
+let policy = null;
+
+/** Show the button that builds, and the manifest of an id where there is one. */
+export function showManifest(panel, currentPolicy, id) {
+  [place, policy] = [panel, currentPolicy];
+  if (!id) return draw();
+  if (shown?.id === id) return draw(shown);
+  ask(`/v1/manifests/${encodeURIComponent(id)}`).then(draw, (error) => draw(null, problem(error)));
+}
+
+/** Take away a manifest that the policy above no longer is. */
+export function forgetManifest() {
+  if (shown) draw();
+}
+
+function draw(manifest = null, trouble = null) {
+  shown = manifest;
+  const status = el("p", { class: "note", role: "status" });
+  const button = el("button", { type: "button", class: "primary" }, manifest ? "Build again" : "Build the manifest");
+  button.addEventListener("click", () => build(button, status));
+  place.replaceChildren(
+    el("h2", {}, "The manifest"),
+    el("p", { class: "soft" }, "A manifest fixes the plan: every document’s bucket, every bucket’s weight, and what it was built from. The same policy over the same tags is the same manifest."),
+    el("div", { class: "buttons" }, button), status,
+    ...(trouble ? [trouble] : []), ...(manifest ? contents(manifest) : []));
+}
+
+async function build(button, status) {
+  button.disabled = true;
+  status.textContent = "Building…";
+  try {
+    const manifest = await send("/v1/manifests", { policy: policy() }, { onJob: (job) => (status.textContent = `${job.state}: ${job.note ?? ""}`) });
+    draw(manifest);
+    change({ manifest: manifest.id }, { replace: true, quiet: true });
+  } catch (error) {
+    draw(null, problem(error));
+  }
+}
+
+function contents(manifest) {
+  const folder = `$TAGS/manifests/${manifest.id}`;
+  const commands = [
+    "TAGS=…    # the tag folder that this service reads",
+    `narrascope reweigh ${folder} --source ${quoted(manifest.root)} --out reweighed`,
+    `narrascope manifest verify ${folder}`,
+    ...TRAINERS.map((trainer) => `narrascope manifest export ${folder} --to ${trainer} --out ${trainer}-config`),
+  ].join("\n");
+  const files = el("div", { "aria-live": "polite" });
+  return [
+    el("p", { class: "built" }, "Manifest ", el("code", {}, manifest.id), ` of ${manifest.parts} parts, built ${new Date(manifest.created).toLocaleString("en-GB")}.`),
+    table("Weights", ["bucket", "weight"], Object.entries(manifest.weights).map(([name, weight]) => [name, `× ${Number(weight.toPrecision(6))}`])),
+    el("h3", {}, "Write the shards, check them, and export for a trainer"),
+    el("div", { class: "copyable" }, el("pre", { tabindex: "0" }, commands), copyButton(commands, "the commands")),
+    el("h3", {}, "The trainer’s files"),
+    el("p", { class: "soft" }, "They are there once the corpus was reweighed by this manifest."),
+    el("div", { class: "buttons" }, TRAINERS.map((trainer) => el("button", { type: "button", on: { click: () => showExport(files, manifest.id, trainer) } }, trainer))),
+    files,
+  ];
+}
+
+const quoted = (path) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
+async function showExport(files, id, trainer) {
+  try {
+    const exported = await ask(`/v1/manifests/${id}/exports/${trainer}`);
+    files.replaceChildren(
+      ...exported.notes.map((note) => el("p", { class: "note" }, note)),
+      ...Object.entries(exported.files).map(([name, text]) => el("details", { open: Object.keys(exported.files).length === 1 },
+        el("summary", {}, name), el("div", { class: "copyable" }, el("pre", { tabindex: "0" }, text), copyButton(text, name)))));
+  } catch (error) {
+    files.replaceChildren(problem(error, () => showExport(files, id, trainer)));
+  }
+}
