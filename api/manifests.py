@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import ManifestError
-from ..manifests.export import EXPORTERS, export
+from ..manifests.export import EXPORTERS, MIXTURE, export
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
@@ -209,9 +209,12 @@ def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
             404, f"no exporter {trainer[:100]!r}: choose from {', '.join(EXPORTERS)}"
         )
     folder = service.manifests / manifest.id / "exports" / trainer
-    with service.building:
+    # One at a time in all server processes. It is written last, so a folder that has it is whole.
+    with service.queue.state.writing():
+        (folder / MIXTURE).unlink(missing_ok=True)
         notes = export(manifest, to=trainer, out=folder)
-    return Exported(trainer=trainer, folder=str(folder), notes=notes, files=_texts(folder))
+        files = _texts(folder)
+    return Exported(trainer=trainer, folder=str(folder), notes=notes, files=files)
 
 
 def _load(service: Service, manifest_id: str) -> Manifest:

@@ -17,6 +17,9 @@ Exporter = Callable[[Mixture, Path], list[str]]
 EXPORTERS: dict[str, Exporter] = {"list": write_list, "megatron": write_megatron}
 """Writers of a mixture into a folder; each returns notes for the user, one line each."""
 
+MIXTURE = "mixture.json"
+"""The file that explains an export; it is written last, so an export that has it is whole."""
+
 _MEANING = {
     "weight": "how often the policy wants each document of the bucket seen",
     "passes": "how often a trainer that follows `share` sees each written document, for each time "
@@ -78,5 +81,5 @@ def _write(manifest: Manifest, mixture: Mixture, to: str, out: Path) -> list[str
         "left_out": mixture.left_out,
         "notes": notes,
     }
-    (out / "mixture.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    (out / MIXTURE).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     return notes
