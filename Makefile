@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 VENV := $(PYTHON) -m venv .venv
 endif
 
-.PHONY: demo test test-all lint bench train judge evaluation clean
+.PHONY: demo test test-all lint security bench train judge evaluation clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: pyproject.toml constraints.txt
@@ -40,6 +40,10 @@ lint: .venv/.developed  ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+security: .venv/.developed  ## bandit on the sources, pip-audit on what is installed
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml .
+	$(BIN)/pip-audit
 
 bench: .venv/.developed  ## reprint the speed table
 	$(BIN)/python benchmarks/scan.py

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from .. import __version__
 from ..errors import SettingsError
@@ -35,6 +36,7 @@ from .places import NOWHERE, Places
 from .reader import CatalogueReader
 from .service import Service
 from .state import State, state_path
+from .tabular import PARQUET
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Names under which a service bound to the loopback is addressed."""
@@ -51,10 +53,11 @@ TOPICS = (
 )  # fmt: skip
 """The modules with routes, in the order of the reference."""
 
-_METHODS = ("GET", "HEAD", "POST", "DELETE")
-_SENT = ("Authorization", "Content-Type", "Prefer", "X-Request-ID")
+_WORTH_COMPRESSING = 1000
+_COMPRESSION = 5
+_SENT = ("Authorization", "Content-Type", "If-None-Match", "Prefer", "X-Request-ID")
 _SHOWN = (
-    "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Catalogue", "X-Left-Out",
+    "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Catalogue", "X-Left-Out",
     "X-Request-ID", "X-Total-Count",
 )  # fmt: skip
 
@@ -129,10 +132,14 @@ def create_app(
         withhold_text=protection.withhold_text,
     )
     # The last that is added is the first that a request meets.
+    app.add_middleware(
+        GZipMiddleware, minimum_size=_WORTH_COMPRESSING, compresslevel=_COMPRESSION,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, PARQUET),
+    )  # fmt: skip
     app.add_middleware(Access, keys=keys, protection=protection)
     if protection.origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=protection.origins, allow_methods=_METHODS,
+            CORSMiddleware, allow_origins=protection.origins, allow_methods=problems.METHODS,
             allow_headers=_SENT, expose_headers=_SHOWN,
         )  # fmt: skip
     app.add_middleware(RequestContext, metrics=metrics, hosts=hosts, protection=protection)

@@ -126,7 +126,7 @@ class Client:
         max_score: float | None = None, stance: Stance | None = None, genre: Genre | None = None,
         behaviour: Behaviour | None = None, source: str | None = None, domain: str | None = None,
         month: str | None = None, shard: str | None = None, where: str | None = None,
-        passages: bool = False, page: int = 100,
+        text: str | None = None, passages: bool = False, page: int = 100,
     ) -> Rows:  # fmt: skip
         """Return all documents that the filters take, the highest score first.
 
@@ -135,7 +135,7 @@ class Client:
         asked = _given(
             label=label, min_score=min_score, max_score=max_score, stance=stance, genre=genre,
             behaviour=behaviour, source=source, domain=domain, month=month, shard=shard,
-            where=where, passages=passages, limit=page,
+            where=where, text=text, passages=passages, limit=page,
         )  # fmt: skip
         return Rows(lambda: self._tables("/v1/documents", asked))
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from ..labels.taxonomy import Taxonomy, read_taxonomy
 from ..store.scans import failed_parts, scans
 from .access import needs
+from .conditional import UNCHANGED, ValidatorOf
 from .schemas import Scans
 from .service import Cursor
 
@@ -19,7 +20,9 @@ def get_taxonomy() -> Taxonomy:
     return read_taxonomy()
 
 
-@router.get("/scans", response_model=Scans)
-def get_scans(cursor_over: Cursor) -> dict[str, Any]:
+@router.get("/scans", response_model=Scans, responses=UNCHANGED)
+def get_scans(cursor_over: Cursor, validator: ValidatorOf) -> dict[str, Any] | Response:
     """Return the scans that the tag folder holds, oldest first, and what was set aside."""
+    if unchanged := validator.unchanged():
+        return unchanged
     return {"scans": scans(cursor_over), "failed": failed_parts(cursor_over)}

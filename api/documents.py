@@ -7,9 +7,10 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from ..labels.tag import TAGS
 from ..labels.taxonomy import Behaviour, Genre, Label, Stance
-from ..store.documents import MAX_LIMIT, Filters, get_document, list_documents
+from ..store.documents import MAX_LIMIT, MAX_TEXT, Filters, get_document, list_documents
 from ..store.where import parse_where
-from .access import Caller, CallerOf, needs
+from .access import Caller, CallerOf, needs, require
+from .conditional import UNCHANGED, ValidatorOf
 from .problems import Problem
 from .schemas import Document, Documents
 from .service import Cursor, Service, ServiceOf
@@ -27,7 +28,10 @@ Text = Annotated[str | None, Query(max_length=500)]
 
 
 @router.get(
-    "/documents", response_model=Documents, response_model_exclude_unset=True, responses=TABLE
+    "/documents",
+    response_model=Documents,
+    response_model_exclude_unset=True,
+    responses=TABLE | UNCHANGED,
 )
 def get_documents(
     request: Request,
@@ -35,6 +39,7 @@ def get_documents(
     form: Form,
     cursor_over: Cursor,
     caller: CallerOf,
+    validator: ValidatorOf,
     label: Annotated[
         Label | None, Query(description="order by this label; else by the highest portrayal")
     ] = None,
@@ -51,6 +56,14 @@ def get_documents(
         str | None,
         Query(description="a condition as in policies", examples=["bytes > 2000"], max_length=2000),
     ] = None,
+    text: Annotated[
+        str | None,
+        Query(
+            description="what a span of evidence holds, in any case",
+            min_length=1,
+            max_length=MAX_TEXT,
+        ),
+    ] = None,
     cursor: Annotated[
         str | None, Query(description="`next` of the page before", max_length=4000)
     ] = None,
@@ -61,13 +74,20 @@ def get_documents(
 
     As a table (CSV, Arrow, Parquet) the headers `Link`, with `rel="next"`, and `X-Total-Count` have
     the rest; CSV has no passages.
+
+    With `text` a page looks at 1,000 documents or 20 tag files at most: it may hold fewer documents
+    than `limit`, or none, and yet have a `next`; `total` is null.
     """
     if form == CSV and passages:
         raise HTTPException(406, "passages are nested, CSV is not: accept Arrow or Parquet")
+    if text is not None and not service.shows_text(caller):
+        require(caller, "text")
+    if unchanged := validator.unchanged():
+        return unchanged
     filters = Filters(
         label=label, min_score=min_score, max_score=max_score, stance=stance, genre=genre,
         behaviour=behaviour, source=source, domain=domain, month=month, shard=shard,
-        where=parse_where(where) if where else None,
+        where=parse_where(where) if where else None, text=text,
     )  # fmt: skip
     page = list_documents(
         cursor_over, service.folder, filters=filters, cursor=cursor, limit=limit, passages=passages
@@ -75,7 +95,9 @@ def get_documents(
     for document in page.documents:
         _withhold(document, service, caller)
     if form != JSON:
-        headers = {"X-Total-Count": str(page.total)}
+        headers = {"ETag": validator.tag}
+        if page.total is not None:
+            headers["X-Total-Count"] = str(page.total)
         if page.next:
             onward = request.url.include_query_params(cursor=page.next)
             headers["Link"] = f'<{onward.path}?{onward.query}>; rel="next"'
@@ -87,11 +109,15 @@ def get_documents(
 @router.get(
     "/documents/{key:path}",
     response_model=Document,
-    responses={404: {"model": Problem, "description": "No tag row has this key."}},
+    responses={404: {"model": Problem, "description": "No tag row has this key."}, **UNCHANGED},
 )
 def get_one_document(
-    key: str, service: ServiceOf, cursor_over: Cursor, caller: CallerOf
-) -> dict[str, Any]:
+    key: str,
+    service: ServiceOf,
+    cursor_over: Cursor,
+    caller: CallerOf,
+    validator: ValidatorOf,
+) -> dict[str, Any] | Response:
     """Return one document with its passages.
 
     The key is `<shard>#<row>`, percent-encoded: row 3 of `web/a.jsonl` is `web%2Fa.jsonl%233`.
@@ -108,12 +134,14 @@ def get_one_document(
             404,
             f"no tag row for {key[:200]!r}: only candidates have one; /v1/documents lists them",
         )
+    if unchanged := validator.unchanged():
+        return unchanged
     _withhold(document, service, caller)
     return document
 
 
 def _withhold(document: dict[str, Any], service: Service, caller: Caller) -> None:
     """Take the text out of a document's passages where its reader may not see it."""
-    if service.withhold_text and not caller.may("text"):
+    if not service.shows_text(caller):
         for passage in document.get("passages", ()):
             passage["text"] = None

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import ManifestError
-from ..manifests.export import EXPORTERS, WRITES_TEXTS, export
+from ..manifests.export import EXPORTERS, MIXTURE_FILE, WRITES_TEXTS, export
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
@@ -83,6 +83,7 @@ class Manifests(BaseModel):
     """The manifests that were built, newest first."""
 
     manifests: list[ManifestSummary]
+    trainers: list[str] = Field(description="for which `exports` writes a configuration here")
 
 
 class ShardPage(BaseModel):
@@ -171,7 +172,8 @@ def get_manifests(service: ServiceOf) -> Manifests:
     return Manifests(
         manifests=[
             ManifestSummary.model_validate(manifest, from_attributes=True) for manifest in found
-        ]
+        ],
+        trainers=[name for name in EXPORTERS if name not in WRITES_TEXTS],
     )
 
 
@@ -214,9 +216,12 @@ def get_export(manifest_id: str, trainer: str, service: ServiceOf) -> Exported:
             f"export {manifest.folder} --to {trainer} --out DIR`"
         )
     folder = service.manifests / manifest.id / "exports" / trainer
-    with service.building:
+    # One at a time in all server processes. It is written last, so a folder that has it is whole.
+    with service.queue.state.writing():
+        (folder / MIXTURE_FILE).unlink(missing_ok=True)
         notes = export(manifest, to=trainer, out=folder)
-    return Exported(trainer=trainer, folder=str(folder), notes=notes, files=_texts(folder))
+        files = _texts(folder)
+    return Exported(trainer=trainer, folder=str(folder), notes=notes, files=files)
 
 
 def _load(service: Service, manifest_id: str) -> Manifest:

@@ -31,7 +31,6 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class RequestContext:
@@ -104,8 +103,13 @@ class RequestContext:
         site = request.headers.get("sec-fetch-site", "none")
         own = site in ("none", "same-origin")
         own = own or request.headers.get("origin") in self._protection.origins
-        if request.method not in _SAFE_METHODS and not own:
-            return 403, "another site's page may not write here: use the service's own page"
+        # A link is followed; but what a page loads in its own behalf it could measure, unread.
+        followed = request.method == "GET" and request.headers.get("sec-fetch-mode") == "navigate"
+        if not own and not followed:
+            return 403, "another site's page may not ask here: use the service's own page"
+        coding = request.headers.get("content-encoding", "identity")
+        if coding != "identity":
+            return 415, f"content coding {coding[:40]!r}: send the body as it is"
         length = request.headers.get("content-length", "0")
         if length.isdigit() and int(length) > self._protection.body_limit:
             return 413, self._too_large()

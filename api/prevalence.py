@@ -9,8 +9,9 @@ from ..labels.taxonomy import Label
 from ..store.prevalence import By, Estimator, Unit
 from ..store.where import parse_where
 from .access import needs
+from .conditional import UNCHANGED, ValidatorOf
 from .schemas import Prevalence
-from .service import ServiceOf
+from .service import Reading, ServiceOf
 from .tabular import JSON, TABLE, Form, give
 
 Text = Annotated[str | None, Query(max_length=500)]
@@ -28,10 +29,12 @@ SHARES = pa.schema(
 router = APIRouter(prefix="/v1", tags=["prevalence"], dependencies=[needs("read")])
 
 
-@router.get("/prevalence", response_model=Prevalence, responses=TABLE)
+@router.get("/prevalence", response_model=Prevalence, responses=TABLE | UNCHANGED)
 def get_prevalence(
     service: ServiceOf,
+    reading: Reading,
     form: Form,
+    validator: ValidatorOf,
     label: Annotated[Label | None, Query(description="one label; all four without it")] = None,
     by: Annotated[By | None, Query(description="group by this; without it, the whole")] = None,
     unit: Annotated[Unit, Query(description="what is counted")] = "documents",
@@ -59,14 +62,19 @@ def get_prevalence(
     equal = {"source": source, "domain": domain, "month": month, "language": language}
     tests = [f"{k} = {_quoted(value)}" for k, value in equal.items() if value is not None]
     tests += [f"({parse_where(where)})"] if where else []
-    rows, version = service.shares(
-        label=label, by=by, unit=unit, estimator=estimator, where=" and ".join(tests) or None,
-        limit=limit,
+    headers = {"X-Catalogue": reading[1]}
+    # An audit's labels may come in at any time, and change no catalogue.
+    if estimator != "audited":
+        if unchanged := validator.unchanged():
+            return unchanged
+        headers["ETag"] = validator.tag
+    rows = service.shares(
+        reading, label=label, by=by, unit=unit, estimator=estimator,
+        where=" and ".join(tests) or None, limit=limit,
     )  # fmt: skip
     if form != JSON:
-        headers = {"X-Left-Out": str(rows.left_out), "X-Catalogue": version}
-        return give(rows, SHARES, form, headers)
-    return {"rows": rows, "left_out": rows.left_out, "catalogue": version}
+        return give(rows, SHARES, form, headers | {"X-Left-Out": str(rows.left_out)})
+    return {"rows": rows, "left_out": rows.left_out, "catalogue": reading[1]}
 
 
 def _quoted(value: str) -> str:

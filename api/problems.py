@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ..errors import (
     LabelsError,
@@ -22,6 +23,8 @@ from ..errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+"""Methods that some route has."""
 
 _STATUS: dict[type[NarrascopeError], HTTPStatus] = {
     SettingsError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -108,7 +111,16 @@ def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail)
     if error.status_code == 404 and detail == "Not Found":
         detail = f"nothing at {request.url.path}: /docs lists what there is"
-    elif error.status_code == 405:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
         detail = f"{request.method} is not allowed here: /docs lists what is"
-    headers = dict(error.headers) if error.headers else None
+        # Starlette names the methods of one of the path's routes only, and none of the page's.
+        routed = "allow" in map(str.lower, headers)
+        allowed = [m for m in METHODS if _has(request, m)] if routed else ["GET", "HEAD"]
+        headers = {"Allow": ", ".join(allowed)}
     return problem(request, error.status_code, detail, headers=headers)
+
+
+def _has(request: Request, method: str) -> bool:
+    asked = {**request.scope, "method": method}
+    return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)

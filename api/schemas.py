@@ -106,7 +106,9 @@ class Documents(BaseModel):
     """A page of documents, the highest score first."""
 
     documents: list[Document]
-    total: int = Field(description="documents that the filters take, on all pages")
+    total: int | None = Field(
+        description="documents that the filters take, on all pages; null with `text`"
+    )
     next: str | None = Field(description="`cursor` of the next page; null on the last")
 
 

@@ -16,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from ..classifiers.meta import default_thresholds
 from .access import UNGUARDED, Protection
 from .app import LOOPBACK, create_app
+from .heads import PromptHeads
 from .logs import configure_logs
 from .places import NOWHERE, Places
 
@@ -87,12 +88,14 @@ def serve(
     )  # fmt: skip
     app = served.app()  # in the parent too: what is wrong with the folder is said at once
     if workers == 1:
-        uvicorn.run(app, host=host, port=port, log_level=log_level, access_log=False)
+        uvicorn.run(
+            app, http=PromptHeads, host=host, port=port, log_level=log_level, access_log=False
+        )
         return
     os.environ[_SERVED] = served.model_dump_json()
     config = uvicorn.Config(
-        f"{__name__}:app_from_environment", factory=True, host=host, port=port, workers=workers,
-        log_level=log_level, access_log=False,
+        f"{__name__}:app_from_environment", factory=True, http=PromptHeads, host=host, port=port,
+        workers=workers, log_level=log_level, access_log=False,
     )  # fmt: skip
     listener = config.bind_socket()
     # As asyncio sets it for one process: an answer's head and body are two writes, and without it

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from ..store.folder import TagFolder
 from ..store.prevalence import Shares, prevalence
 from ..store.where import parse_where
+from .access import Caller
 from .jobs import JobQueue
 from .metrics import Metrics
 from .places import Places
@@ -55,10 +56,10 @@ class Service:
     _shares: dict[tuple, Shares] = field(default_factory=dict)
 
     def shares(
-        self, *, label: str | None, by: str | None, unit: str, estimator: str, where: str | None,
-        limit: int,
-    ) -> tuple[Shares, str]:  # fmt: skip
-        """Return the rows of `prevalence`, and the version of the catalogue read.
+        self, reading: tuple[duckdb.DuckDBPyConnection, str], *, label: str | None,
+        by: str | None, unit: str, estimator: str, where: str | None, limit: int,
+    ) -> Shares:  # fmt: skip
+        """Return the rows of `prevalence`, from a catalogue and its version.
 
         Rows are remembered, but for audited ones: labels may come in at any time.
 
@@ -66,7 +67,7 @@ class Service:
             PolicyError: the condition cannot be read.
             TagsError: the unit is tokens and the corpus has none, or there is no labelled audit.
         """
-        cursor, version = self.reader.cursor()
+        cursor, version = reading
         asked = (version, label, by, unit, estimator, where, limit)
         rows = self._shares.get(asked) if estimator != "audited" else None
         if rows is None:
@@ -78,7 +79,11 @@ class Service:
             if len(self._shares) >= _KEPT_SHARES:
                 self._shares.clear()
             self._shares[asked] = rows
-        return rows, version
+        return rows
+
+    def shows_text(self, caller: Caller) -> bool:
+        """Return whether a caller may see the text of passages."""
+        return caller.may("text") or not self.withhold_text
 
     def is_long(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         """Return whether work that reads every tag row is left to a worker."""
@@ -108,9 +113,17 @@ def of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def cursor_of(request: Request) -> duckdb.DuckDBPyConnection:
+def reading_of(request: Request) -> tuple[duckdb.DuckDBPyConnection, str]:
+    """Return a cursor over the newest catalogue, for one request, and the catalogue's version."""
+    return of(request).reader.cursor()
+
+
+Reading = Annotated[tuple[duckdb.DuckDBPyConnection, str], Depends(reading_of)]
+
+
+def cursor_of(reading: Reading) -> duckdb.DuckDBPyConnection:
     """Return a cursor over the newest catalogue, for one request."""
-    return of(request).reader.cursor()[0]
+    return reading[0]
 
 
 ServiceOf = Annotated[Service, Depends(of)]

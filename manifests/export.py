@@ -64,6 +64,8 @@ WRITES_TEXTS = frozenset({"streaming", "energon", "dolma", "weborganizer"})
 """The trainers whose export holds the corpus again, in their own format."""
 
 MIXTURE_FILE = "mixture.json"
+"""The file that explains an export; it is written last, so an export that has it is whole."""
+
 POINTER_FILE = "exports.json"
 
 _MEANING = {

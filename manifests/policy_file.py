@@ -68,13 +68,18 @@ def check_policy(document: object) -> Policy:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without repeated keys, of which only the last would count."""
+    """YAML without merge keys, and without repeated keys, of which only the last would count."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 continue
+            if key.tag == "tag:yaml.org,2002:merge":
+                # Merges of merges grow tenfold a line: a few hundred bytes would take hours.
+                raise yaml.constructor.ConstructorError(
+                    None, None, "merge keys (<<) are not read", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} stands twice", key.start_mark

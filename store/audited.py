@@ -129,6 +129,8 @@ def _by_group(asked: Question, label: Label, by: str | None) -> list[tuple[str |
     if by in _AS_READ:
         return _by_reading(asked, label, by)
     groups = [group for group in asked.cells if group != "all"]
+    if not groups:
+        return []
     counts = np.stack([asked.cells[group] for group in groups]).astype(float)
     number = {group: place for place, group in enumerate(groups)}
     of = np.array([number.get(g, -1) for g in asked.pooled.sample[by].to_pylist()])

@@ -2,21 +2,19 @@
 
 import base64
 import binascii
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import duckdb
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 from pydantic import Field, TypeAdapter
 
-from ..errors import SettingsError, TagsError, one_line
+from ..errors import SettingsError
 from ..labels.tag import TAGS
 from ..labels.taxonomy import BEHAVIOURS, GENRES, LABELS, PORTRAYALS, STANCES, Label
 from .folder import TagFolder
+from .passages import LOOKED_AT, add_passages, search_evidence
 from .where import Condition
 
 MAX_LIMIT = 100
@@ -24,6 +22,9 @@ MAX_LIMIT = 100
 
 _COLUMNS = ", ".join(f'"{field.name}"' for field in TAGS if field.name != "passages")
 _POSITION = TypeAdapter(tuple[str, float, str, Annotated[int, Field(ge=0, lt=2**63)]])
+MAX_TEXT = 200
+"""How long a text may be that is looked for in evidence, in code points."""
+
 _EQUAL = ("genre", "source", "domain", "month", "shard")
 _ANY_PORTRAYAL = f"greatest({', '.join(PORTRAYALS)})"
 
@@ -33,7 +34,8 @@ class Filters:
     """Which documents are asked for; a field that is None asks nothing.
 
     Scores are the document's probability of `label`, or without one the highest of the three
-    portrayals; `stance` is that of `label`, or without one of any label.
+    portrayals; `stance` is that of `label`, or without one of any label. `text` is looked for in
+    the spans of evidence, whatever its case; the catalogue has them not, so `sql` leaves it out.
     """
 
     label: Label | None = None
@@ -47,6 +49,7 @@ class Filters:
     month: str | None = None
     shard: str | None = None
     where: Condition | None = None
+    text: str | None = None
 
     def __post_init__(self) -> None:
         known = {
@@ -55,6 +58,10 @@ class Filters:
         for name, choices in known.items():
             if (value := getattr(self, name)) is not None and value not in choices:
                 raise SettingsError(f"no {name} {value!r}: choose from {', '.join(choices)}")
+        if self.text is not None and not 1 <= len(self.text) <= MAX_TEXT:
+            raise SettingsError(
+                f"a text of {len(self.text)} characters: look for 1 to {MAX_TEXT} of them"
+            )
 
     def digest(self) -> str:
         """Return what a cursor is bound to: the same filters give the same 8 characters."""
@@ -71,10 +78,7 @@ class Filters:
             (f"{self.score()} >= ?", self.min_score),
             (f"{self.score()} <= ?", self.max_score),
             ("list_contains(behaviours, ?)", self.behaviour),
-            *(
-                (f"{c} = ?", getattr(self, c))
-                for c in ("genre", "source", "domain", "month", "shard")
-            ),
+            *((f"{column} = ?", getattr(self, column)) for column in _EQUAL),
         ]
         stances = [f"{label}_stance" for label in ((self.label,) if self.label else LABELS)]
         tests.append((f"list_contains([{', '.join(stances)}], ?)", self.stance))
@@ -89,10 +93,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Page:
-    """Some documents, how many there are in all, and the cursor of the next page if any."""
+    """Some documents, how many there are in all, and the cursor of the next page if any.
+
+    `total` is None where only reading all passages would tell.
+    """
 
     documents: list[dict[str, Any]]
-    total: int
+    total: int | None
     next: str | None
 
 
@@ -108,7 +115,9 @@ def list_documents(
     """Return a page of candidate documents, the highest score first, then by shard and row.
 
     Each document is a dict of the tag columns, `text_hash` as 16 hexadecimal digits; with
-    `passages` also its passages, read from the tag files.
+    `passages` also its passages, read from the tag files. A search for `filters.text` reads them
+    too, of at most 1,000 documents and 20 tag files a page, so a page may hold fewer documents than
+    the limit, or none, and have a next.
 
     Args:
         connection: a catalogue, as `open_catalogue` returns it.
@@ -126,28 +135,35 @@ def list_documents(
         raise SettingsError(f"limit {limit} is out of range: choose from 1 to {MAX_LIMIT}")
     condition, bound = filters.sql()
     score = filters.score()
-    total = connection.execute(
-        f"SELECT count(*) FROM documents WHERE {condition}",  # noqa: S608
-        bound,
-    ).fetchone()
     after, position = "true", []
     if cursor is not None:
         s, shard, row = position = _decode(cursor, filters.digest())
         after = f"({score} < ? OR ({score} = ? AND (shard > ? OR (shard = ? AND row > ?))))"
         position = [s, s, shard, shard, row]
+    looked_at = limit if filters.text is None else LOOKED_AT
     found = _fetch(
         connection,
         f"SELECT {_COLUMNS}, first_row, {score} AS score FROM documents "  # noqa: S608
         f"WHERE {condition} AND {after} ORDER BY score DESC, shard, row LIMIT ?",
-        [*bound, *position, limit + 1],
+        [*bound, *position, looked_at + 1],
     )
-    page, last = found[:limit], None
-    if len(found) > limit:
-        end = page[-1]
+    page, total = found[:looked_at], None
+    if filters.text is None:
+        counted = connection.execute(
+            f"SELECT count(*) FROM documents WHERE {condition}",  # noqa: S608
+            bound,
+        ).fetchone()
+        total = counted[0] if counted else 0
+        if passages:
+            add_passages(folder, page)
+    else:
+        page, looked_at = search_evidence(folder, page, filters.text, limit=limit)
+    last = None
+    if len(found) > looked_at:
+        end = found[looked_at - 1]
         last = _encode(end["score"], end["shard"], end["row"], filters.digest())
-    if passages:
-        _add_passages(folder, page)
-    return Page([_presented(document) for document in page], total[0] if total else 0, last)
+    shown = [_presented(document, passages=passages) for document in page]
+    return Page(shown, total, last)
 
 
 def get_document(
@@ -167,8 +183,8 @@ def get_document(
     )
     if not found:
         return None
-    _add_passages(folder, found)
-    return _presented(found[0])
+    add_passages(folder, found)
+    return _presented(found[0], passages=True)
 
 
 def _fetch(
@@ -179,32 +195,10 @@ def _fetch(
     return [dict(zip(names, values, strict=True)) for values in result.fetchall()]
 
 
-def _presented(document: dict[str, Any]) -> dict[str, Any]:
-    shown = {k: v for k, v in document.items() if k not in ("first_row", "score")}
+def _presented(document: dict[str, Any], *, passages: bool) -> dict[str, Any]:
+    hidden = {"first_row", "score"} | (set() if passages else {"passages"})
+    shown = {k: v for k, v in document.items() if k not in hidden}
     return {**shown, "text_hash": f"{document['text_hash']:016x}"}
-
-
-def _add_passages(folder: TagFolder, documents: list[dict[str, Any]]) -> None:
-    """Read each part once; its path comes from the catalogue, never from a request."""
-    parts: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    for document in documents:
-        parts[document["shard"], document["first_row"]].append(document)
-    for (shard, first_row), wanted in parts.items():
-        path = folder.part_path("tags", shard, first_row)
-        rows = [document["row"] for document in wanted]
-        try:
-            with folder.filesystem.open(path, "rb") as file:
-                table = pq.read_table(
-                    file, columns=["row", "passages"], filters=[("row", "in", rows)]
-                )
-        except (pa.ArrowException, OSError) as error:
-            raise TagsError(
-                f"{path} cannot be read ({one_line(error)}): remove the receipt of "
-                "that name under receipts/ and run the scan again, which reads only that part anew"
-            ) from error
-        found = dict(zip(table["row"].to_pylist(), table["passages"].to_pylist(), strict=True))
-        for document in wanted:
-            document["passages"] = found.get(document["row"], [])
 
 
 def _encode(score: float, shard: str, row: int, digest: str) -> str:

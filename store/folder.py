@@ -42,7 +42,16 @@ class TagFolder:
         return posixpath.join(self.root, *names)
 
     def part_path(self, kind: str, shard: str, first_row: int) -> str:
-        """Return the path of one file of a part; `kind` is one of `KINDS`."""
+        """Return the path of one file of a part; `kind` is one of `KINDS`.
+
+        Raises:
+            TagsError: the shard's name, which a tag file brings, leads out of the folder.
+        """
+        if shard.startswith("/") or ".." in shard.split("/"):
+            raise TagsError(
+                f"a tag file names the shard {shard[:200]!r}, which leads out of {self.url}: no "
+                "scan writes that; remove the part, and trust the folder no further"
+            )
         return self.path(kind, shard, f"{first_row}.parquet")
 
     def write(self, path: str, data: bytes) -> None:

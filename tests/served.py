@@ -13,13 +13,15 @@ import httpx
 import uvicorn
 
 from narrascope.api.app import create_app
+from narrascope.api.heads import PromptHeads
 from narrascope.tests.processes import until
 
 
 @contextmanager
-def listening(url: str, **more: Any) -> Iterator[int]:
+def listening(url: str, *, http: type[PromptHeads] = PromptHeads, **more: Any) -> Iterator[int]:
     """Serve a tag folder, and yield the port."""
-    server = uvicorn.Server(uvicorn.Config(create_app(url, **more), port=0, log_level="error"))
+    app = create_app(url, **more)
+    server = uvicorn.Server(uvicorn.Config(app, http=http, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

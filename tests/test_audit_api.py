@@ -35,6 +35,8 @@ def test_an_audit_is_drawn_read_and_reported(client: TestClient) -> None:
     assert len(set(read)) == 60
     (row,) = client.get("/v1/prevalence", params=asked).json()["rows"]
     assert row["n_audited"] == 60 and row["low"] <= truth() <= row["high"]
+    nobody = client.get("/v1/prevalence", params={**asked, "by": "source", "source": "nobody"})
+    assert (nobody.status_code, nobody.json()["rows"]) == (200, [])
     report = client.get("/v1/audits/first/report", params={"width": 0.1}).json()["rows"]
     assert {"estimate", "threshold", "reliability", "labels"} <= {r["section"] for r in report}
 

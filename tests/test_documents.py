@@ -65,6 +65,51 @@ def test_filters_take_what_they_say(
     assert rows(catalogue, folder, **asked) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "more", "expected"),
+    [
+        ("ENSLAVE", {}, [(WEB, 0)]),
+        ("lie to us", {"label": "malevolent"}, [(WEB, 2)]),
+        ("the breaker", {}, [(NOVELS, 1)]),
+        ("machines", {}, []),  # in a passage, in no span of it
+        ("us", {"genre": "discussion"}, [(WEB, 2)]),
+        ("%", {}, []),
+        ("'", {"source": "web"}, []),
+    ],
+)
+def test_a_text_is_looked_for_in_the_spans_of_evidence_in_any_case(
+    catalogue: Any, folder: TagFolder, text: str, more: dict[str, Any],
+    expected: list[tuple[str, int]],
+) -> None:  # fmt: skip
+    page = list_documents(catalogue, folder, filters=Filters(text=text, **more))
+    assert [(d["shard"], d["row"]) for d in page.documents] == expected
+    assert (page.total, page.next) == (None, None)
+    assert all("passages" not in document for document in page.documents)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 201])
+def test_a_text_that_is_looked_for_has_a_length(text: str) -> None:
+    with pytest.raises(SettingsError, match="1 to 200"):
+        Filters(text=text)
+
+
+@pytest.mark.parametrize(("looked_at", "parts"), [(1, 20), (2, 20), (1000, 1), (3, 2)])
+def test_a_search_looks_at_so_many_documents_a_page_and_finds_all_on_the_next(
+    catalogue: Any, folder: TagFolder, monkeypatch: pytest.MonkeyPatch, looked_at: int, parts: int
+) -> None:
+    monkeypatch.setattr("narrascope.store.documents.LOOKED_AT", looked_at)
+    monkeypatch.setattr("narrascope.store.passages.PARTS_READ", parts)
+    filters, found, cursor, pages = Filters(text="e"), [], None, 0
+    while True:
+        page = list_documents(catalogue, folder, filters=filters, cursor=cursor, passages=True)
+        found += [(document["shard"], document["row"]) for document in page.documents]
+        pages += 1
+        if (cursor := page.next) is None:
+            break
+    assert found == [(NOVELS, 1), (NOVELS, 9), (NOVELS, 4), (WEB, 0), (WEB, 2)]
+    assert pages > 1
+
+
 @given(
     limit=st.integers(1, 8),
     label=st.sampled_from([None, "ai_agent", "malevolent", "self_preserving", "benevolent"]),

@@ -4,8 +4,7 @@ import { change } from "./address.js";
 import { el, copyButton, problem, table } from "./dom.js";
 import { ask, send } from "./service.js";
 
-// The service has no list of its exporters: these are those of `narrascope manifest export`.
-const TRAINERS = ["list", "megatron"];
+let trainers = [];
 let shown = null;
 let place = null;
 let policy = null;
@@ -25,6 +24,7 @@ export function forgetManifest() {
 
 function draw(manifest = null, trouble = null) {
   shown = manifest;
+  if (manifest && !trainers.length) learnTrainers(manifest);
   const status = el("p", { class: "note", role: "status" });
   const button = el("button", { type: "button", class: "primary" }, manifest ? "Build again" : "Build the manifest");
   button.addEventListener("click", () => build(button, status));
@@ -33,6 +33,13 @@ function draw(manifest = null, trouble = null) {
     el("p", { class: "soft" }, "A manifest fixes the plan: every document’s bucket, every bucket’s weight, and what it was built from. The same policy over the same tags is the same manifest."),
     el("div", { class: "buttons" }, button), status,
     ...(trouble ? [trouble] : []), ...(manifest ? contents(manifest) : []));
+}
+
+function learnTrainers(manifest) {
+  ask("/v1/manifests").then((found) => {
+    trainers = found.trainers;
+    if (shown === manifest) draw(manifest);
+  }, () => {});
 }
 
 async function build(button, status) {
@@ -53,7 +60,7 @@ function contents(manifest) {
     "TAGS=…    # the tag folder that this service reads",
     `narrascope reweigh ${folder} --source ${quoted(manifest.root)} --out reweighed`,
     `narrascope manifest verify ${folder}`,
-    ...TRAINERS.map((trainer) => `narrascope manifest export ${folder} --to ${trainer} --out ${trainer}-config`),
+    ...trainers.map((trainer) => `narrascope manifest export ${folder} --to ${trainer} --out ${trainer}-config`),
   ].join("\n");
   const files = el("div", { "aria-live": "polite" });
   return [
@@ -63,7 +70,7 @@ function contents(manifest) {
     el("div", { class: "copyable" }, el("pre", { tabindex: "0" }, commands), copyButton(commands, "the commands")),
     el("h3", {}, "The trainer’s files"),
     el("p", { class: "soft" }, "They are there once the corpus was reweighed by this manifest."),
-    el("div", { class: "buttons" }, TRAINERS.map((trainer) => el("button", { type: "button", on: { click: () => showExport(files, manifest.id, trainer) } }, trainer))),
+    el("div", { class: "buttons" }, trainers.map((trainer) => el("button", { type: "button", on: { click: () => showExport(files, manifest.id, trainer) } }, trainer))),
     files,
   ];
 }
