@@ -87,8 +87,8 @@ class Service:
 
     def is_long(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         """Return whether work that reads every tag row is left to a worker."""
-        row = cursor.execute("SELECT count(*) FROM documents").fetchone()
-        return row is not None and row[0] > self.short_rows
+        rows = cursor.execute("SELECT count(*) FROM documents").fetchall()[0][0]
+        return rows > self.short_rows
 
     def score(self, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Score records of `id` and `text`, in their order, as `narrascope score` does.

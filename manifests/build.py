@@ -75,6 +75,8 @@ def build_manifest(
     identity = xxhash.xxh3_64_hexdigest(name.encode())
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         return _same_manifest(out, identity)
+    # Of its own: tables are registered in it, whatever else the caller's connection is at.
+    connection = connection.cursor()
     limits = thresholds_of(thresholds)
     decided = decide(connection, policy, takedown=takedown, limits=limits)
     planned = plan_of(connection, policy, decided, folder=folder, limits=limits)

@@ -42,6 +42,8 @@ def plan(
         PolicyError, TagsError: as for `decide`.
         ManifestError: the takedown list is damaged.
     """
+    # Of its own: tables are registered in it, whatever else the caller's connection is at.
+    connection = connection.cursor()
     limits = thresholds_of(thresholds)
     entries = TAKEDOWN.empty_table() if folder is None else read_takedown(folder)
     decided = decide(connection, policy, takedown=entries, limits=limits)

@@ -218,8 +218,8 @@ class Count:
         whole, more = self._sql_whole()
         rows = connection.execute(query, bound).fetchall()
         counts = {name: (self._amount(n), self._amount(refuted)) for name, n, refuted in rows}
-        row = connection.execute(f"SELECT denominator FROM ({whole})", more).fetchone()
-        denominator = int(row[0]) if row else 0
+        found_whole = connection.execute(f"SELECT denominator FROM ({whole})", more).fetchall()
+        denominator = int(found_whole[0][0]) if found_whole else 0
         found = [GroupCount(g, *counts.get(g, (0, 0)), denominator) for g in self._names(counts)]
         return sorted(found, key=lambda c: (-c.counted, c.group is None, c.group or ""))
 

@@ -149,11 +149,10 @@ def list_documents(
     )
     page, total = found[:looked_at], None
     if filters.text is None:
-        counted = connection.execute(
+        total = connection.execute(
             f"SELECT count(*) FROM documents WHERE {condition}",  # noqa: S608
             bound,
-        ).fetchone()
-        total = counted[0] if counted else 0
+        ).fetchall()[0][0]
         if passages:
             add_passages(folder, page)
     else:

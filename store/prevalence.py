@@ -160,12 +160,12 @@ def _common_notes(
         TagsError: the unit is tokens and no part has a token count.
     """
     notes = []
-    row = connection.execute(
+    found = connection.execute(
         "SELECT count(*), count(*) FILTER (partial), count(tokens), "
         "count(DISTINCT (taxonomy_digest, lexicon_digest, models_digest, tagging_version)), "
         "(SELECT count(language) FROM totals) FROM receipts"
-    ).fetchone()
-    parts, partial, with_tokens, taggings, languages = row or (0, 0, 0, 0, 0)
+    ).fetchall()
+    parts, partial, with_tokens, taggings, languages = found[0]
     if unit == "tokens" and not with_tokens:
         raise TagsError(
             "this corpus was scanned without token counts: use unit bytes or documents, or scan it "

@@ -258,3 +258,10 @@ def test_domains_beyond_the_most_changed_are_told(
     planned = plan(corpus, policy(forum, keep_total=False), by=("domain",))
     assert [g.group for g in planned.groups] == ["forum.example"]
     assert "2 domains that change less are left out" in planned.notes
+
+
+def test_a_connection_whose_last_answer_was_not_read_to_its_end_can_be_planned_on(
+    corpus: duckdb.DuckDBPyConnection,
+) -> None:
+    corpus.execute("SELECT * FROM documents").fetchone()
+    assert plan(corpus, policy(bucket("dark", "malevolent >= 0.6"))).before.documents == 20
