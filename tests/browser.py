@@ -85,6 +85,11 @@ def serious_issues(page: Page) -> list[str]:
     # Imported here since conftest.py reads this module, and most tests need no axe-core.
     from axe_playwright_python.sync_playwright import Axe
 
+    # What is being loaded is dimmed, and would be said to lack contrast.
+    page.wait_for_function(
+        "() => !document.querySelector('[aria-busy=true]')"
+        " && document.getAnimations().every((animation) => animation.playState === 'finished')"
+    )
     found = Axe().run(page).response["violations"]
     return [
         f"{issue['id']}: {issue['help']}: {[node['target'] for node in issue['nodes'][:4]]}"
