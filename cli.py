@@ -18,6 +18,7 @@ from .cli_cluster import (
     Time,
     Wait,
     Where,
+    Workers,
     cluster,
 )
 from .cli_keys import keys
@@ -66,10 +67,7 @@ def scan(
     url_column: Annotated[str, typer.Option(help="Column with the URL.")] = "url",
     date_column: Annotated[str, typer.Option(help="Column with the date.")] = "date",
     token_column: Annotated[str | None, typer.Option(help="Column with a token count.")] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes, 1 if left out; on a cluster, tasks at a time."),
-    ] = None,
+    workers: Workers = None,
     executor: Where = Executor.local,
     partition: Partition = None,
     time: Time = None,

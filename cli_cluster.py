@@ -20,6 +20,10 @@ class Executor(StrEnum):
     ray = "ray"
 
 
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes, 1 if left out; on a cluster, tasks at a time."),
+]
 Where = Annotated[Executor, typer.Option(help="Where tasks run.")]
 Partition = Annotated[str | None, typer.Option(help="Slurm: where the jobs run.")]
 Time = Annotated[

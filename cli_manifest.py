@@ -20,6 +20,7 @@ from .cli_cluster import (
     Time,
     Wait,
     Where,
+    Workers,
     cluster,
 )
 from .errors import SettingsError
@@ -275,10 +276,7 @@ def reweigh(
         Mode, typer.Option(help="Each document once, or drops and copies applied.")
     ] = Mode.buckets,
     match: Annotated[Match, typer.Option(help="What documents are recognised by.")] = Match.row,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes, 1 if left out; on a cluster, tasks at a time."),
-    ] = None,
+    workers: Workers = None,
     executor: Where = Executor.local,
     partition: Partition = None,
     time: Time = None,
