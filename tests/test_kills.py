@@ -26,7 +26,7 @@ KILLS = 5
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    for shard in range(24):
+    for shard in range(72):
         write(folder / f"{shard:03d}.jsonl.gz", documents(16))
     return folder
 
