@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, tables, terminal
+from . import __version__, tables, tables_plan, terminal
 from .cli_audit import audits
 from .cli_cluster import (
     Executor,
@@ -22,8 +22,9 @@ from .cli_cluster import (
     cluster,
 )
 from .cli_keys import keys
-from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests, reweigh
+from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests
 from .cli_models import Seed, evaluate, teach, train
+from .cli_reweigh import reweigh
 from .cli_worker import worker
 from .errors import NarrascopeError, one_line
 from .settings import read_settings
@@ -179,12 +180,11 @@ def drift(
             (catalogue, folder), against=(earlier, older) if earlier and older else None, by=by,
             label=label, unit=unit, before=before, after=after, top=top,
         )  # fmt: skip
-        tables.print_audited_drift(rows, format)
-        return
-    rows = run(
-        catalogue, against=earlier, by=by, label=label, unit=unit, estimator=estimator,
-        before=before, after=after, top=top, thresholds=current_thresholds(),
-    )  # fmt: skip
+    else:
+        rows = run(
+            catalogue, against=earlier, by=by, label=label, unit=unit, estimator=estimator,
+            before=before, after=after, top=top, thresholds=current_thresholds(),
+        )  # fmt: skip
     tables.print_drift(rows, format)
 
 
@@ -236,7 +236,7 @@ def demo(
     tables.print_prevalence(overall, TableFormat.table)
     tables.print_prevalence(by_source, TableFormat.table)
     terminal.print_documents("highest for malevolent", page.documents)
-    tables.print_plan(
+    tables_plan.print_plan(
         planned, plan_rows(planned), TableFormat.table, by=("bucket", "label", "source")
     )
     terminal.say(

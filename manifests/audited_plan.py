@@ -8,7 +8,6 @@ so they add nothing to the width.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import duckdb
 import numpy as np
@@ -19,7 +18,7 @@ from ..store.audit_pool import current_audits
 from ..store.audit_question import ask
 from ..store.audited import LEVEL, estimate_yes
 from ..store.audits import Audit
-from ..store.condition import Combination, Node, Verity
+from ..store.condition import Node, Verity, joined
 from ..store.contrasts import combine
 from ..store.estimate import Estimate
 from ..store.folder import TagFolder
@@ -103,9 +102,5 @@ def _by_weight(decided: Decision) -> dict[float, Condition]:
         terms = [*own, *(Verity(node, negated=True) for node in earlier)]
         earlier += own
         if weight:
-            nodes.setdefault(weight, []).append(_joined("and", terms))
-    return {weight: Condition(_joined("or", of)) for weight, of in nodes.items()}
-
-
-def _joined(word: Literal["and", "or"], nodes: list[Node]) -> Node:
-    return nodes[0] if len(nodes) == 1 else Combination(word, tuple(nodes))
+            nodes.setdefault(weight, []).append(joined("and", terms))
+    return {weight: Condition(joined("or", of)) for weight, of in nodes.items()}

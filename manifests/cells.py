@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 import duckdb
 import numpy as np
 
 from ..errors import PolicyError
-from ..store.condition import Absence, Column, Combination, Membership, Node, Value, Verity
+from ..store.condition import Node, Verity, among, joined
 from ..store.where import Condition, parse_where
 from .census import Census, Group
 from .partition import Piece
@@ -62,11 +61,7 @@ def find_cells(
         )
     places, divided = _leaves(pieces, conditions)
     census = Census(connection, divided)
-    if policy.unit == "tokens" and not census.has_tokens:
-        raise PolicyError(
-            "unit: tokens needs token counts, which part or all of this corpus was scanned "
-            "without: use unit: bytes, or scan again with --token-column"
-        )
+    census.require(policy.unit)
     unit = UNITS.index(policy.unit)
     found = [
         (*places[leaf], group, size[unit])
@@ -105,7 +100,7 @@ def join_cells(
     Returns:
         The pieces, and for each of them its class, or −1 where it holds nothing.
     """
-    joined: list[Piece] = []
+    divided: list[Piece] = []
     kept: list[int] = []
     names = {piece.name for piece in pieces}
     for index, piece in enumerate(pieces):
@@ -117,16 +112,16 @@ def join_cells(
                 name for n in range(1, len(names) + 2) if (name := f"{piece.name}-{n}") not in names
             )
             names.add(name)
-            among = _told_apart(cells, here, classes, other)
+            told_apart = _told_apart(cells, here, classes, other)
             own = [piece.condition.node] if piece.condition else []
-            where = str(_joined("and", [*own, among]))
-            joined.append(
+            where = str(joined("and", [*own, told_apart]))
+            divided.append(
                 Piece(**piece.model_dump(exclude={"name", "where"}), name=name, where=where)
             )
             kept.append(other)
-        joined.append(piece)
+        divided.append(piece)
         kept.append(main)
-    return tuple(joined), np.array(kept)
+    return tuple(divided), np.array(kept)
 
 
 def _asked(constraint: Share | Ratio | Change) -> list[str]:
@@ -155,7 +150,7 @@ def _leaves(
         for truths in product((True, False), repeat=len(conditions)):
             nodes = [c.node for c, true in zip(conditions, truths, strict=True) if true]
             nodes = [*([piece.condition.node] if piece.condition else []), *nodes]
-            where = str(_joined("and", nodes)) if nodes else None
+            where = str(joined("and", nodes)) if nodes else None
             places.append((index, truths))
             leaves.append(Piece(name=piece.name, of=piece.of, where=where))
     return places, leaves
@@ -175,10 +170,10 @@ def _told_apart(cells: Cells, here: np.ndarray, classes: np.ndarray, wanted: int
             cells.conditions[n].node if true else Verity(cells.conditions[n].node, negated=True)
             for n, true in zip(asked, truths, strict=True)
         ]
-        terms += [_among(cells.by[c], {v}) for c, v in zip(columns, outer, strict=False)]  # type: ignore[arg-type]
-        terms += [_among(cells.by[columns[-1]], inner)] if columns else []
-        nodes.append(_joined("and", terms))
-    return _joined("or", nodes)
+        terms += [among(cells.by[c], {v}) for c, v in zip(columns, outer, strict=False)]  # type: ignore[arg-type]
+        terms += [among(cells.by[columns[-1]], inner)] if columns else []
+        nodes.append(joined("and", terms))
+    return joined("or", nodes)
 
 
 def _telling(cells: Cells, here: np.ndarray, classes: np.ndarray) -> tuple[list[int], list[int]]:
@@ -203,16 +198,3 @@ def _telling(cells: Cells, here: np.ndarray, classes: np.ndarray) -> tuple[list[
         if suffice(less := [c for c in asked if c != condition], columns):
             asked = less
     return asked, columns
-
-
-def _among(column: str, values: set[str | None]) -> Node:
-    """Return a condition that a column has one of some values, a null among them."""
-    named = tuple(Value(value) for value in sorted(v for v in values if v is not None))
-    nodes: list[Node] = [Membership(Column(column), named, negated=False)] if named else []
-    if None in values:
-        nodes.append(Absence(Column(column), negated=False))
-    return _joined("or", nodes)
-
-
-def _joined(word: Literal["and", "or"], nodes: list[Node]) -> Node:
-    return nodes[0] if len(nodes) == 1 else Combination(word, tuple(nodes))

@@ -17,6 +17,7 @@ from ..errors import PolicyError, TagsError
 from ..store.condition import GROUP_COLUMNS
 from .assign import first_match
 from .partition import Piece
+from .policy import Unit
 
 Group = tuple[str | int | None, ...]
 
@@ -39,6 +40,18 @@ class Census:
         self._sized = frozenset(i for i, piece in enumerate(pieces) if _reads_size(piece))
         self.estimated_from = min(self._sized, default=None)
         self.has_tokens = self._query("SELECT count(*) = count(tokens) FROM domains", [])[0][0]
+
+    def require(self, unit: Unit) -> None:
+        """Refuse a unit in which this corpus was not counted.
+
+        Raises:
+            PolicyError: it is tokens, and part of the corpus has no token counts.
+        """
+        if unit == "tokens" and not self.has_tokens:
+            raise PolicyError(
+                "unit: tokens needs token counts, which part or all of this corpus was scanned "
+                "without: use unit: bytes, or scan again with --token-column"
+            )
 
     def estimated(self, index: int) -> bool:
         """Return whether the size of the bucket of this index rests on the control sample."""

@@ -16,8 +16,7 @@ from .cells import Cells, find_cells, join_cells
 from .partition import Piece
 from .planned import Bound
 from .policy import Change, Constraint, Policy, Share
-from .programme import Cells as Weighed
-from .programme import Linear, Solution, closest_weights, divergence_of
+from .programme import Linear, Solution, Weighed, closest_weights, divergence_of
 
 _MOST_WEIGHT = 1000.0
 _NEARLY = 1e-6

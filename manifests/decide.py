@@ -116,7 +116,7 @@ def decide(
         census = Census(connection, pieces)
         sizes = census.whole()
         weights = stated_weights(policy, pieces)
-    _require_tokens(policy, census)
+    census.require(policy.unit)
     in_unit = sizes[:, UNITS.index(policy.unit)]
     if not policy.constraints and not policy.stages:
         weights, said = scale_rest(policy, in_unit, weights, is_rest(policy, pieces))
@@ -135,14 +135,6 @@ def decide(
         sizes=sizes, by_stage=by_stage, weights=weights, touched=named & (weights != 1),
         bounds=bounds, divergence=divergence, unfound=unfound, notes=tuple(notes),
     )  # fmt: skip
-
-
-def _require_tokens(policy: Policy, census: Census) -> None:
-    if policy.unit == "tokens" and not census.has_tokens:
-        raise PolicyError(
-            "unit: tokens needs token counts, which part or all of this corpus was scanned "
-            "without: use unit: bytes, or scan again with --token-column"
-        )
 
 
 def _replace(

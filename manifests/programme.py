@@ -31,7 +31,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Weighed:
     """What is weighed, an entry for each cell.
 
     Args:
@@ -56,7 +56,7 @@ class Solution:
 
 
 def closest_weights(
-    cells: Cells, bounds: Sequence[Linear], *, aim: float, floor: float, keep_total: bool
+    cells: Weighed, bounds: Sequence[Linear], *, aim: float, floor: float, keep_total: bool
 ) -> Solution:
     """Return the weights closest to `aim` that obey bounds, or miss them by the least.
 
@@ -88,7 +88,7 @@ def closest_weights(
 
 
 def _polished(
-    cells: Cells, matrix: np.ndarray, misses: np.ndarray, found: np.ndarray, duals: np.ndarray, *,
+    cells: Weighed, matrix: np.ndarray, misses: np.ndarray, found: np.ndarray, duals: np.ndarray, *,
     aim: float, fixed: bool,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Take an interior point to the optimum near it, where binding bounds hold to the last digits.

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from ..errors import ManifestError, one_line
+from ..store.condition import among
 from ..store.folder import TagFolder
 from .partition import CHOSEN, Piece
 
@@ -127,9 +128,7 @@ def taken_down(
     if not takedown.num_rows:
         return None, CHOSEN.empty_table(), 0
     domains = values_of(takedown, "domain")
-    where = None
-    if domains:
-        where = f"domain in ({', '.join(_quoted(domain) for domain in domains)})"
+    where = str(among("domain", domains)) if domains else None
     connection.register("takedown", takedown)
     try:
         matched = " UNION ALL ".join(
@@ -191,7 +190,3 @@ def _entries(data: bytes, name: str) -> list[tuple[str, str]]:
         except ValueError as error:
             raise ManifestError(f"{name}, line {number}: {row[1][:80]!r}: {error}") from error
     return found
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

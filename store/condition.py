@@ -4,7 +4,7 @@ A document that the gate passed over has no tag row. Of the columns it has those
 `DOCUMENT_COLUMNS`, which are counted for every row of the corpus; all others are null there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -282,3 +282,21 @@ def kleene(word: Literal["and", "or"], truths: Iterable[Truth]) -> Truth:
     if decisive in seen:
         return decisive
     return None if None in seen else not decisive
+
+
+def joined(word: Literal["and", "or"], nodes: Sequence[Node]) -> Node:
+    """Return one or more nodes as one."""
+    return nodes[0] if len(nodes) == 1 else Combination(word, tuple(nodes))
+
+
+def among(column: str, values: Iterable[str | None]) -> Node:
+    """Return a condition that a column has one of one or more values, a null being one of its own.
+
+    Values are sorted, so that the same ones give the same condition.
+    """
+    found = set(values)
+    named = tuple(Value(value) for value in sorted(v for v in found if v is not None))
+    nodes: list[Node] = [Membership(Column(column), named, negated=False)] if named else []
+    if None in found:
+        nodes.append(Absence(Column(column), negated=False))
+    return joined("or", nodes)

@@ -108,3 +108,12 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+def in_queue(environment: dict[str, str]) -> list[str]:
+    """Return the ids of the jobs that Slurm has."""
+    asked = subprocess.run(
+        ["squeue", "--noheader", "--format=%A"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return asked.stdout.split()

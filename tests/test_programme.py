@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrascope.manifests.programme import Cells, Linear, closest_weights, divergence_of
+from narrascope.manifests.programme import Linear, Weighed, closest_weights, divergence_of
 
 
-def cells(*mix: float, caps: float = 1000.0) -> Cells:
+def cells(*mix: float, caps: float = 1000.0) -> Weighed:
     shares = np.array(mix) / sum(mix)
-    return Cells(shares, np.full(len(mix), caps))
+    return Weighed(shares, np.full(len(mix), caps))
 
 
 def at_most(share: float, over: list[int], under: list[int]) -> Linear:
     return Linear(np.array(over) - share * np.array(under), 1.0)
 
 
-def solve(of: Cells, *bounds: Linear, **more: object) -> np.ndarray:
+def solve(of: Weighed, *bounds: Linear, **more: object) -> np.ndarray:
     ends: dict = {"aim": 1.0, "floor": 0.0, "keep_total": False} | more
     return closest_weights(of, bounds, **ends).weights
 
@@ -43,7 +43,7 @@ def test_the_corpus_keeps_its_size_as_far_as_weights_may_rise() -> None:
 
 
 def test_a_cell_that_is_fixed_at_nothing_stays_so() -> None:
-    of = Cells(np.array([0.2, 0.3, 0.5]), np.array([0.0, 1000.0, 1000.0]))
+    of = Weighed(np.array([0.2, 0.3, 0.5]), np.array([0.0, 1000.0, 1000.0]))
     found = solve(of, at_most(0.25, [0, 1, 0], [1, 1, 1]))
     assert found[0] == 0
     assert 0.3 * found[1] / (0.3 * found[1] + 0.5 * found[2]) == pytest.approx(0.25, rel=1e-5)

@@ -10,7 +10,7 @@ import pytest
 
 from narrascope.pipelines.reweigh import reweigh
 from narrascope.tests.reweighing import command, contents, with_manifest
-from narrascope.tests.slurm_node import slurm_node, until
+from narrascope.tests.slurm_node import in_queue, slurm_node, until
 
 pytestmark = pytest.mark.slow
 
@@ -40,14 +40,6 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     arguments = command(place / "manifest", place / "corpus", out, "--mode", "realised", *more)
     return subprocess.run(arguments, env=environment, capture_output=True, text=True)
-
-
-def in_queue(environment: dict[str, str]) -> list[str]:
-    asked = subprocess.run(
-        ["squeue", "--noheader", "--format=%A"],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return asked.stdout.split()
 
 
 def test_jobs_write_the_local_run_s_bytes_and_let_go(

@@ -12,7 +12,7 @@ import pytest
 from narrascope.pipelines.scan import scan
 from narrascope.tests.corpora import documents, write
 from narrascope.tests.published import published
-from narrascope.tests.slurm_node import slurm_node, until
+from narrascope.tests.slurm_node import in_queue, slurm_node, until
 
 pytestmark = pytest.mark.slow
 
@@ -48,14 +48,6 @@ def submit(
         "--partition", "main", "--memory", "1", "--time", "00:20:00", *options,
     ]  # fmt: skip
     return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-
-def in_queue(environment: dict[str, str]) -> list[str]:
-    asked = subprocess.run(
-        ["squeue", "--noheader", "--format=%A"],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return asked.stdout.split()
 
 
 def test_jobs_scan_build_the_catalogue_and_let_go(

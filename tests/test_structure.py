@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "terminal": {"errors"},
     "tables": {"errors", "terminal"},
+    "tables_plan": {"errors", "terminal"},
 }
 """What each room may look into; `cli` and the package itself may look into all."""
 
