@@ -24,7 +24,12 @@ SAID_IN_A_LANGUAGE = (
 """Routes with conditions, cursors, policies, paths or names that are taken: strings of which a JSON
 schema cannot say which are right. All others may refuse nothing that the description allows."""
 
-CONFIG = "\n".join(
+REFUSED = """[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422]
+"""
+"""A thousand and one labels are too many, and may be too many bytes first."""
+
+CONFIG = REFUSED + "\n".join(
     f"""[[operations]]
 include-name = "{name}"
 checks.positive_data_acceptance.expected-statuses = [200, 201, 202, 304, 401, 403, 404, 409, 422]
@@ -61,4 +66,4 @@ def test_every_route_answers_as_described(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_route_answers_as_described_to_many_more_requests(tmp_path: Path) -> None:
-    conforms(tmp_path, "--max-examples", "100", "--generation-database", "none")
+    conforms(tmp_path, "--max-examples", "100", "--generation-deterministic")
