@@ -74,7 +74,7 @@ def ask(
     matched = _matches(connection, pooled.sample, where) if where else everything
     within, counting = (matched, everything) if counted else (everything, matched)
     cells = frame.cells(connection, by=by if by in COUNTED else None, where=counted)
-    if by in COUNTED:
+    if by in COUNTED or not cells:
         cells = cells | {"all": sum(cells.values(), np.zeros((len(frame.names), 3), np.int64))}
     return Question(pooled, unit, within, counting, cells, _drawable(audits, pooled))
 

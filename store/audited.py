@@ -71,6 +71,8 @@ def audited_rows(
             common.append(f"{left_out:,} more groups left out")
         for group, estimate in found[:limit]:
             own = [estimate.note]
+            # Of nothing there is no share, as with the other estimators.
+            some = estimate.denominator > 0
             if by is None and name in PORTRAYALS:
                 own.append(_refuted(asked, name))
             rows.append(
@@ -80,9 +82,9 @@ def audited_rows(
                     "label": name,
                     "estimator": "audited",
                     "unit": unit,
-                    "share": estimate.share,
-                    "low": estimate.low,
-                    "high": estimate.high,
+                    "share": estimate.share if some else None,
+                    "low": estimate.low if some else None,
+                    "high": estimate.high if some else None,
                     "numerator": round(estimate.numerator, 1),
                     "denominator": int(estimate.denominator),
                     "n_audited": estimate.n_audited,

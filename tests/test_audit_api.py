@@ -76,5 +76,6 @@ def test_an_unknown_audit_is_not_found(client: TestClient, name: str, route: str
 
 
 def test_wrong_wishes_are_problems(client: TestClient) -> None:
-    for wish in ({"budget": 0}, {"label": "evil"}, {"double": 0.5}, {"name": "../x"}):
+    wrong = ({"budget": 0}, {"label": "evil"}, {"double": 0.5}, {"name": "../x"}, {"after": ""})
+    for wish in wrong:
         assert client.post("/v1/audits", json=wish).status_code == 422, wish

@@ -89,6 +89,15 @@ def test_a_filter_on_counted_columns_moves_the_denominator(
     assert row["share"] == pytest.approx(by_source["web"]["share"], abs=0.01)
 
 
+@pytest.mark.parametrize("by", [None, "stance"])
+def test_of_documents_that_are_not_there_is_no_share(
+    catalogue: Any, folder: TagFolder, by: str | None
+) -> None:
+    where = parse_where("source = 'nobody'")
+    for row in audited(catalogue, folder, label="malevolent", where=where, by=by):
+        assert (row["share"], row["low"], row["high"], row["denominator"]) == (None, None, None, 0)
+
+
 def test_a_filter_on_scores_is_of_the_whole_corpus(catalogue: Any, folder: TagFolder) -> None:
     (row,) = audited(catalogue, folder, where=parse_where("malevolent >= 0.5"))
     flagged = np.mean([is_evil(r) and r % 10 < 4 for r in range(ROWS)])
