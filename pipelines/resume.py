@@ -5,6 +5,7 @@ from typing import Any
 
 from ..errors import TagsError
 from ..store.folder import TagFolder
+from ..store.receipts import read_receipts
 from .parts import Corpus, Part
 
 _MODELS = ("tagging_version", "taxonomy_digest", "lexicon_digest", "models_digest")
@@ -40,7 +41,7 @@ def pending_parts(
     Raises:
         TagsError: the folder was written by other models, or with other options.
     """
-    receipts = folder.receipts().to_pylist()
+    receipts = read_receipts(folder).to_pylist()
     for receipt in receipts:
         _check(folder, receipt, provenance)
     current = {shard.name: shard.digest for shard in corpus.shards}

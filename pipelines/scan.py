@@ -17,6 +17,7 @@ from ..errors import ScanError, SettingsError
 from ..labels.tag import TAGGING_VERSION
 from ..store.catalogue import open_catalogue
 from ..store.folder import TagFolder
+from ..store.receipts import read_receipts
 from ..store.scans import name_of_failed
 from .batches import Columns
 from .gated import GatedReader, ScanOptions
@@ -138,10 +139,10 @@ def scan(
                 pending.parts, folder, options, shared, workers=workers, executor=executor,
                 lease=lease, progress=progress,
             )  # fmt: skip
+        if not lease.jobs and folder.receipt_paths():
+            open_catalogue(folder).close()
         report = _report(folder, corpus, pending)
         report.jobs = lease.jobs
-        if report.counts["parts"] and not lease.jobs:
-            open_catalogue(folder).close()
     report.seconds = time.monotonic() - began
     return report
 
@@ -224,7 +225,7 @@ def steps(
 
 def _report(folder: TagFolder, corpus: Corpus, pending: Pending) -> ScanReport:
     listed = {shard.name for shard in corpus.shards}
-    receipts = folder.receipts()
+    receipts = read_receipts(folder)
     return ScanReport(
         parts=len(pending.parts),
         done_before=pending.done,

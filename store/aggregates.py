@@ -46,12 +46,12 @@ _SUMS = ", ".join(f"sum({size})::BIGINT" for size in _SIZES)
 def build_aggregates(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables of aggregates from `documents`, `totals` and `domains` of a catalogue."""
     connection.execute(
-        "CREATE TABLE groups (grouping VARCHAR, id INTEGER, name VARCHAR, documents BIGINT, "
-        "bytes BIGINT, tokens BIGINT)"
+        "CREATE OR REPLACE TABLE groups (grouping VARCHAR, id INTEGER, name VARCHAR, "
+        "documents BIGINT, bytes BIGINT, tokens BIGINT)"
     )
     for table, key in (("cells", "bin"), ("reached", "step"), ("expected", None)):
         columns = f"grouping VARCHAR, label VARCHAR, {f'{key} SMALLINT, ' if key else ''}id INTEGER"
-        connection.execute(f"CREATE TABLE {table} ({columns}, {_SIZE_COLUMNS})")
+        connection.execute(f"CREATE OR REPLACE TABLE {table} ({columns}, {_SIZE_COLUMNS})")
     for by in GROUPINGS:
         _number_groups(connection, by)
     _gather_scored(connection)

@@ -6,7 +6,7 @@ receipt are left-overs of an interrupted scan and are never read.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -115,13 +115,17 @@ class TagFolder:
         failed = {(p["shard"], p["first_row"]) for f in self.failures() for p in f["parts"]}
         return failed | {(shard, int(name.removesuffix(".parquet"))) for shard, _, name in done}
 
-    def receipts(self) -> pa.Table:
-        """Read all receipts into one table in the schema `RECEIPT`, sorted by path.
+    def receipts(self, parts: Sequence[str] | None = None) -> pa.Table:
+        """Read receipts into one table in the schema `RECEIPT`, in the order of the parts.
+
+        Args:
+            parts: paths below `receipts`; by default all, sorted.
 
         Raises:
             TagsError: a receipt cannot be read.
         """
-        paths = self.receipt_paths()
+        named = [self.path("receipts", part) for part in parts or ()]
+        paths = self.receipt_paths() if parts is None else named
         if not paths:
             return RECEIPT.empty_table()
         try:

@@ -1,11 +1,15 @@
 """The catalogue holds the finished parts, notices change, and never disturbs its readers."""
 
+import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from narrascope.errors import TagsError
 from narrascope.store.catalogue import build_catalogue, catalogue_version, open_catalogue
@@ -109,6 +113,52 @@ def test_readers_of_an_old_catalogue_are_not_disturbed_by_a_new_one(folder: TagF
     assert count(new, "receipts") == 4
     old.close()
     new.close()
+
+
+def everything(folder: TagFolder) -> dict[str, list[str]]:
+    """Every table's rows, in an order of their own; not the catalogue's name."""
+    with open_catalogue(folder) as connection:
+        tables = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
+        return {
+            table: sorted(map(str, connection.execute(f"FROM {table}").fetchall()))
+            for table in tables
+            if table != "meta"
+        }
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.permutations(PARTS), st.sets(st.integers(1, len(PARTS) - 1)))
+def test_a_catalogue_that_grew_equals_one_built_at_once(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[Any], looked: set[int]
+) -> None:
+    folder = TagFolder(str(tmp_path_factory.mktemp("grown") / "tags"))
+    for number, part in enumerate(parts):
+        if number in looked:
+            build_catalogue(folder)
+        publish_part(folder, *part)
+    grown = everything(folder)
+    shutil.rmtree(Path(folder.root) / "catalogue")
+    assert grown == everything(folder)
+
+
+def test_parts_that_were_gathered_once_are_not_opened_again(folder: TagFolder) -> None:
+    build_catalogue(folder)
+    Path(folder.part_path("tags", NOVELS, 0)).write_bytes(b"unreadable")
+    publish_part(folder, "new.jsonl", 0, 3, [], [("web", "2022-01", None, 3, 30, None)])
+    with open_catalogue(folder) as connection:
+        assert (count(connection, "receipts"), count(connection, "documents")) == (4, 7)
+
+
+def test_of_a_part_that_was_withdrawn_and_scanned_again_only_the_new_rows_are_there(
+    folder: TagFolder,
+) -> None:
+    build_catalogue(folder)
+    folder.withdraw(NOVELS)
+    build_catalogue(folder)
+    publish_part(folder, NOVELS, 0, 2, [], [("novels", "2022-01", None, 2, 30, None)])
+    with open_catalogue(folder) as connection:
+        found = connection.execute("SELECT sum(documents) FROM totals WHERE shard = ?", [NOVELS])
+        assert found.fetchall() == [(2,)]
 
 
 def test_many_threads_read_and_build_at_once(folder: TagFolder) -> None:
