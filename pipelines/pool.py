@@ -101,6 +101,8 @@ class WatchedExecutor(LocalPipelineExecutor):
         # Workers are what runs side by side; and a fork server must have no threads of its own.
         for library in ("OMP", "OPENBLAS", "MKL"):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+        # Else workers would import what lies in the current folder and bears a library's name.
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
         context = get_context(self.start_method)
         context.set_forkserver_preload(list(self.preloaded))
         return context

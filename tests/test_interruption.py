@@ -80,6 +80,15 @@ def test_a_killed_worker_is_noticed_and_the_scan_ends_whole(
     assert published(tmp_path) == whole
 
 
+def test_what_lies_in_the_current_folder_is_not_taken_for_a_library(
+    source: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "orjson").mkdir()
+    (tmp_path / "orjson" / "__init__.py").touch()
+    subprocess.run(command(source, tmp_path), cwd=tmp_path, check=True, capture_output=True)
+    assert published(tmp_path) == whole
+
+
 def test_two_scans_do_not_share_a_tag_folder(source: Path, tmp_path: Path) -> None:
     with scan_lease(TagFolder(str(tmp_path))):
         second = subprocess.run(command(source, tmp_path), capture_output=True, text=True)
