@@ -21,7 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 from ..errors import TagsError, one_line
 from ..labels.tag import KINDS, RECEIPT, SCHEMAS
 from .gather import gathered
-from .location import locate
+from .location import locate, reaching
 
 
 class TagFolder:
@@ -29,6 +29,9 @@ class TagFolder:
 
     Args:
         url: a local path or an fsspec URL such as `s3://bucket/tags`.
+
+    Raises:
+        SettingsError: its store is unknown, or cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,6 +39,9 @@ class TagFolder:
         # Without a memory of listings: other processes write here too.
         self.filesystem, self.root = locate(self.url, use_listings_cache=False)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
+        if not self.is_local:
+            with reaching(self.url, self.filesystem):
+                self.filesystem.exists(self.root)
 
     def path(self, *names: str) -> str:
         """Return the path of a file below the root, as the filesystem wants it."""

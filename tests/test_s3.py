@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import fsspec
 import pytest
 
 from narrascope.api.app import create_app
-from narrascope.errors import SourceError, TagsError
+from narrascope.errors import SettingsError, SourceError, TagsError
 from narrascope.pipelines.lease import scan_lease
 from narrascope.pipelines.scan import scan
 from narrascope.store.catalogue import open_catalogue
@@ -136,3 +137,16 @@ def test_a_bucket_that_is_not_there_is_said_in_one_line(bucket: str, home: Path)
         scan("s3://absent/corpus", f"{bucket}/none")
     with pytest.raises(TagsError, match="no tag folder at s3://corpora/none"):
         open_catalogue(TagFolder(f"{bucket}/none"))
+
+
+def test_a_store_that_does_not_answer_is_said_in_one_line(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        fsspec.filesystem("s3").clear_instance_cache()
+        with pytest.raises(SettingsError, match="s3://corpora/tags cannot be reached"):
+            TagFolder(f"{bucket}/tags")
+    fsspec.filesystem("s3").clear_instance_cache()
