@@ -58,7 +58,7 @@ _COMPRESSION = 5
 _SENT = ("Authorization", "Content-Type", "If-None-Match", "Prefer", "X-Request-ID")
 _SHOWN = (
     "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Catalogue", "X-Left-Out",
-    "X-Request-ID", "X-Total-Count",
+    "X-Request-ID", "X-Thresholds", "X-Total-Count",
 )  # fmt: skip
 
 

@@ -13,14 +13,14 @@ from ..labels.audit import ADJUDICATOR, Design
 from ..labels.taxonomy import Label
 from ..store.agreement import open_items
 from ..store.audit_import import keep_records
-from ..store.audits import Audit, audit_names, new_name, read_audit
+from ..store.audits import Audit, audit_names, new_name, read_audit, read_audits
 from ..store.labelling_file import labelling_rows
-from ..store.settled import latest_records
+from ..store.settled import how_far, latest_records
 from .access import needs
 from .building import draw_once
 from .job_routes import ACCEPTED, SCOPES, Prefer, accept, prefers_job
 from .problems import Problem
-from .service import Cursor, Service, ServiceOf
+from .service import Cursor, Reading, Service, ServiceOf
 
 _MISSING: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no such audit."}
@@ -49,11 +49,14 @@ class Wish(BaseModel):
 
 
 class Drawn(BaseModel):
-    """An audit's design, and how many items there are to read."""
+    """An audit's design, and how far it is read."""
 
     id: str
     design: Design
-    items: int
+    items: int = Field(description="texts to read")
+    answered: int = Field(description="of them, those that anybody has answered")
+    labelled: bool = Field(description="whether enough is answered for each label to have a share")
+    current: bool = Field(description="whether the tags are still those that it was drawn from")
 
 
 class Audits(BaseModel):
@@ -66,7 +69,9 @@ class Next(BaseModel):
     """The next items for a reader, as rows of a labelling file; none when all are read."""
 
     items: list[dict[str, Any]]
-    left: int = Field(description="items that this reader has not answered, this one too")
+    total: int = Field(description="items for this reader, answered or not")
+    answered: int = Field(description="of them, those that this reader has answered")
+    left: int = Field(description="of them, those that this reader has not, these ones too")
 
 
 class LabelsBody(BaseModel):
@@ -107,14 +112,15 @@ def post_audit(
         identity = body.model_dump_json()
         return accept(service, request, "audit", wish | {"name": name}, identity=identity)
     with _writing:
-        return _drawn(draw_once(service.folder, cursor_over, wish))
+        audit = draw_once(service.folder, cursor_over, wish)
+    return _drawn(audit, audit.design.tags_digest)
 
 
 @router.get("/audits")
-def get_audits(service: ServiceOf) -> Audits:
-    """List the audits of the tag folder."""
-    names = audit_names(service.folder)
-    return Audits(audits=[_drawn(read_audit(service.folder, name)) for name in names])
+def get_audits(service: ServiceOf, reading: Reading) -> Audits:
+    """List the audits of the tag folder, and how far each is read."""
+    tags = service.tags_digest(reading[1])
+    return Audits(audits=[_drawn(audit, tags) for audit in read_audits(service.folder)])
 
 
 @router.get("/audits/{audit_id}/next", responses=_MISSING)
@@ -127,19 +133,20 @@ def get_next(
 ) -> Next:
     """Return the next items that a reader has not answered; the adjudicator gets what is open."""
     audit = _find(service, audit_id)
-    records = latest_records(audit)
+    read = {item for item, records in latest_records(audit).items() if annotator in records}
     if annotator == ADJUDICATOR:
         wanted = {row["id"] for row in open_items(audit)}
+        answered = read - wanted
     else:
-        wanted = {
-            item["id"]
-            for item in audit.items.select(["id", "annotators"]).to_pylist()
-            if annotator in (item["annotators"] or [annotator])
-            and not (item["id"] in records and annotator in records[item["id"]])
-        }
+        items = audit.items.select(["id", "annotators"]).to_pylist()
+        own = {i["id"] for i in items if annotator in (i["annotators"] or [annotator])}
+        wanted, answered = own - read, own & read
     rows = {row["id"]: row for row in labelling_rows(audit, blind=blind) if row["id"] in wanted}
     items = [row | {"annotator": annotator} for row in rows.values()]
-    return Next(items=items[:limit], left=len(wanted))
+    return Next(
+        items=items[:limit], total=len(answered) + len(wanted), answered=len(answered),
+        left=len(wanted),
+    )  # fmt: skip
 
 
 @router.post("/audits/{audit_id}/labels", responses=_MISSING)
@@ -186,5 +193,9 @@ def _find(service: Service, audit_id: str) -> Audit:
     return read_audit(service.folder, audit_id)
 
 
-def _drawn(audit: Audit) -> Drawn:
-    return Drawn(id=audit.design.name, design=audit.design, items=audit.items.num_rows)
+def _drawn(audit: Audit, tags: str) -> Drawn:
+    answered, labelled = how_far(audit)
+    return Drawn(
+        id=audit.design.name, design=audit.design, items=audit.items.num_rows, answered=answered,
+        labelled=labelled, current=audit.design.tags_digest == tags,
+    )  # fmt: skip

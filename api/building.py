@@ -109,8 +109,11 @@ def draw_once(
     wish: Mapping[str, Any],
     *,
     again: bool = False,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Audit:
     """Draw an audit; `again` takes one of its name, if there is one, for what an earlier try drew.
+
+    What `progress` raises keeps the audit from being there; see `sample_audit`.
 
     Raises:
         SettingsError: the wish cannot be met; as for `sample_audit`, as is TagsError.
@@ -118,7 +121,7 @@ def draw_once(
     name = wish.get("name")
     if again and name in audit_names(folder):
         return read_audit(folder, str(name))
-    return sample_audit(catalogue, folder, cut=slices, **wish)
+    return sample_audit(catalogue, folder, cut=slices, progress=progress, **wish)
 
 
 def _sweep(manifests: Path) -> None:

@@ -110,14 +110,14 @@ class Client:
 
     def prevalence(
         self, *, label: Label | None = None, by: By | None = None, unit: Unit = "documents",
-        estimator: Estimator = "flagged", where: str | None = None, source: str | None = None,
-        domain: str | None = None, month: str | None = None, language: str | None = None,
-        limit: int = 1000,
+        estimator: Estimator = "flagged", stance: Stance | None = None, where: str | None = None,
+        source: str | None = None, domain: str | None = None, month: str | None = None,
+        language: str | None = None, limit: int = 1000,
     ) -> Rows:  # fmt: skip
         """Return shares by label and group; see `GET /v1/prevalence`."""
         asked = _given(
-            label=label, by=by, unit=unit, estimator=estimator, where=where, source=source,
-            domain=domain, month=month, language=language, limit=limit,
+            label=label, by=by, unit=unit, estimator=estimator, stance=stance, where=where,
+            source=source, domain=domain, month=month, language=language, limit=limit,
         )  # fmt: skip
         return Rows(lambda: self._tables("/v1/prevalence", asked))
 

@@ -12,7 +12,7 @@ from ..store.where import parse_where
 from .access import Caller, CallerOf, needs, require
 from .conditional import UNCHANGED, ValidatorOf
 from .problems import Problem
-from .schemas import Document, Documents
+from .schemas import Documents, OneDocument
 from .service import Cursor, Service, ServiceOf
 from .tabular import CSV, JSON, TABLE, Form, give
 
@@ -72,8 +72,8 @@ def get_documents(
 ) -> dict[str, Any] | Response:
     """List candidate documents, the highest score first.
 
-    As a table (CSV, Arrow, Parquet) the headers `Link`, with `rel="next"`, and `X-Total-Count` have
-    the rest; CSV has no passages.
+    As a table (CSV, Arrow, Parquet) the headers `Link`, with `rel="next"`, `X-Total-Count` and
+    `X-Thresholds` have the rest; CSV has no passages.
 
     With `text` a page looks at 1,000 documents or 20 tag files at most: it may hold fewer documents
     than `limit`, or none, and yet have a `next`; `total` is null.
@@ -95,7 +95,7 @@ def get_documents(
     for document in page.documents:
         _withhold(document, service, caller)
     if form != JSON:
-        headers = {"ETag": validator.tag}
+        headers = {"ETag": validator.tag, "X-Thresholds": service.thresholds_header()}
         if page.total is not None:
             headers["X-Total-Count"] = str(page.total)
         if page.next:
@@ -103,12 +103,15 @@ def get_documents(
             headers["Link"] = f'<{onward.path}?{onward.query}>; rel="next"'
         schema = COLUMNS if passages else pa.schema(f for f in COLUMNS if f.name != "passages")
         return give(page.documents, schema, form, headers)
-    return {"documents": page.documents, "total": page.total, "next": page.next}
+    return {
+        "documents": page.documents, "total": page.total, "next": page.next,
+        "thresholds": service.flagged_from(),
+    }  # fmt: skip
 
 
 @router.get(
     "/documents/{key:path}",
-    response_model=Document,
+    response_model=OneDocument,
     responses={404: {"model": Problem, "description": "No tag row has this key."}, **UNCHANGED},
 )
 def get_one_document(
@@ -137,7 +140,7 @@ def get_one_document(
     if unchanged := validator.unchanged():
         return unchanged
     _withhold(document, service, caller)
-    return document
+    return document | {"thresholds": service.flagged_from()}
 
 
 def _withhold(document: dict[str, Any], service: Service, caller: Caller) -> None:

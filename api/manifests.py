@@ -68,15 +68,28 @@ class Presets(BaseModel):
     presets: list[Preset]
 
 
+Place = Annotated[
+    str,
+    Field(description="its folder: relative to the tag folder if it lies there, else its path"),
+]
+
+
 class ManifestSummary(BaseModel):
     """A manifest in a line."""
 
     id: str
+    place: Place
     created: datetime
     policy_digest: str
     weights: dict[str, float] = Field(description="by bucket, how often a document is seen")
     parts: int
     listed_documents: int
+
+
+class PlacedManifest(Manifest):
+    """A manifest, and where it lies."""
+
+    place: Place
 
 
 class Manifests(BaseModel):
@@ -128,8 +141,11 @@ def post_plan(body: PolicyBody, service: ServiceOf, cursor_over: Cursor) -> Plan
 @router.post(
     "/manifests",
     status_code=201,
-    response_model=Manifest,
-    responses={200: {"model": Manifest, "description": "It had been built before."}, **ACCEPTED},
+    response_model=PlacedManifest,
+    responses={
+        200: {"model": PlacedManifest, "description": "It had been built before."},
+        **ACCEPTED,
+    },
     dependencies=_WRITE,
 )
 def post_manifest(
@@ -138,7 +154,7 @@ def post_manifest(
     request: Request,
     response: Response,
     prefer: Prefer = None,
-) -> Manifest | JSONResponse:
+) -> PlacedManifest | JSONResponse:
     """Build the manifest of a policy; the same policy over the same tags is the same manifest.
 
     It is built at once over up to a million tag rows, else by a worker.
@@ -161,7 +177,7 @@ def post_manifest(
             )  # fmt: skip
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"/v1/manifests/{manifest.id}"
-    return manifest
+    return _placed(manifest, service)
 
 
 @router.get("/manifests", dependencies=_READ)
@@ -171,16 +187,17 @@ def get_manifests(service: ServiceOf) -> Manifests:
     found.sort(key=lambda manifest: (manifest.created, manifest.id), reverse=True)
     return Manifests(
         manifests=[
-            ManifestSummary.model_validate(manifest, from_attributes=True) for manifest in found
+            ManifestSummary.model_validate(_placed(manifest, service), from_attributes=True)
+            for manifest in found
         ],
         trainers=[name for name in EXPORTERS if name not in WRITES_TEXTS],
     )
 
 
 @router.get("/manifests/{manifest_id}", responses=_MISSING, dependencies=_READ)
-def get_manifest(manifest_id: str, service: ServiceOf) -> Manifest:
-    """Return a manifest: its policy, plan, weights and what it was built from."""
-    return _load(service, manifest_id)
+def get_manifest(manifest_id: str, service: ServiceOf) -> PlacedManifest:
+    """Return a manifest: its policy, plan, weights, what it was built from, and where it lies."""
+    return _placed(_load(service, manifest_id), service)
 
 
 @router.get("/manifests/{manifest_id}/shards", responses=_MISSING, dependencies=_READ)
@@ -229,6 +246,13 @@ def _load(service: Service, manifest_id: str) -> Manifest:
     if manifest is None:
         raise HTTPException(404, f"no manifest {manifest_id[:100]!r}: /v1/manifests lists them")
     return manifest
+
+
+def _placed(manifest: Manifest, service: Service) -> PlacedManifest:
+    folder, tags = manifest.folder.resolve(), Path(service.folder.root).resolve()
+    inside = service.folder.is_local and folder.is_relative_to(tags)
+    place = folder.relative_to(tags).as_posix() if inside else str(folder)
+    return PlacedManifest(**dict(manifest), place=place)
 
 
 def _texts(folder: Path) -> dict[str, str]:

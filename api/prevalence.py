@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from fastapi import APIRouter, Query, Response
 
-from ..labels.taxonomy import Label
+from ..labels.taxonomy import Label, Stance
 from ..store.prevalence import By, Estimator, Unit
 from ..store.where import parse_where
 from .access import needs
@@ -45,6 +45,10 @@ def get_prevalence(
             "documents that were read, with intervals"
         ),
     ] = "flagged",
+    stance: Annotated[
+        Stance | None,
+        Query(description="only those of this stance, refuted ones too; not if `audited`"),
+    ] = None,
     where: Annotated[
         str | None,
         Query(description="only these documents", examples=["source = 'novels'"], max_length=2000),
@@ -57,7 +61,8 @@ def get_prevalence(
 ) -> dict[str, Any] | Response:
     """Return shares of the corpus by label and group, those with most counted first.
 
-    As a table (CSV, Arrow, Parquet) the headers `X-Left-Out` and `X-Catalogue` have the rest.
+    As a table (CSV, Arrow, Parquet) the headers `X-Left-Out`, `X-Catalogue` and `X-Thresholds` have
+    the rest.
     """
     equal = {"source": source, "domain": domain, "month": month, "language": language}
     tests = [f"{k} = {_quoted(value)}" for k, value in equal.items() if value is not None]
@@ -69,12 +74,16 @@ def get_prevalence(
             return unchanged
         headers["ETag"] = validator.tag
     rows = service.shares(
-        reading, label=label, by=by, unit=unit, estimator=estimator,
+        reading, label=label, by=by, unit=unit, estimator=estimator, stance=stance,
         where=" and ".join(tests) or None, limit=limit,
     )  # fmt: skip
     if form != JSON:
-        return give(rows, SHARES, form, headers | {"X-Left-Out": str(rows.left_out)})
-    return {"rows": rows, "left_out": rows.left_out, "catalogue": reading[1]}
+        headers |= {"X-Left-Out": str(rows.left_out), "X-Thresholds": service.thresholds_header()}
+        return give(rows, SHARES, form, headers)
+    return {
+        "rows": rows, "left_out": rows.left_out, "thresholds": service.flagged_from(),
+        "catalogue": reading[1],
+    }  # fmt: skip
 
 
 def _quoted(value: str) -> str:

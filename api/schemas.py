@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field, create_model
 
 from ..labels.tag import EVIDENCE, PASSAGE, TAGS
-from ..labels.taxonomy import LABELS
+from ..labels.taxonomy import LABELS, Label
 
 _TYPES: dict[pa.DataType, Any] = {
     pa.string(): str,
@@ -77,6 +77,17 @@ class Document(_Columns):
     )
 
 
+Thresholds = Annotated[
+    dict[Label, float], Field(description="by label, the probability from which it is flagged")
+]
+
+
+class OneDocument(Document):
+    """A candidate document with its passages, and what flags it."""
+
+    thresholds: Thresholds
+
+
 class Share(BaseModel):
     """How much of the corpus, or of a group of it, carries a label."""
 
@@ -99,6 +110,7 @@ class Prevalence(BaseModel):
 
     rows: list[Share]
     left_out: int = Field(description="rows beyond `limit` for their label")
+    thresholds: Thresholds
     catalogue: str = Field(description="version of the catalogue that was read")
 
 
@@ -110,6 +122,7 @@ class Documents(BaseModel):
         description="documents that the filters take, on all pages; null with `text`"
     )
     next: str | None = Field(description="`cursor` of the next page; null on the last")
+    thresholds: Thresholds
 
 
 class Scan(BaseModel):
@@ -169,8 +182,8 @@ class Job(BaseModel):
     arguments: dict[str, Any] = Field(description="what was asked for")
     state: JobState
     note: str = Field(description="what is going on, in a line")
-    done: int = Field(description="parts that are done, as of the last report")
-    total: int | None = Field(description="parts in all; null where that is not known")
+    done: int = Field(description="parts (of an audit, documents) done, as of the last report")
+    total: int | None = Field(description="of how many; null where that is not known")
     attempts: int = Field(description="how often it was begun")
     cancelling: bool = Field(description="it was cancelled, and its worker has yet to notice")
     result: dict[str, Any] | None = Field(description="with `location`, where there is one to read")

@@ -9,8 +9,10 @@ from typing import Annotated, Any, cast
 import duckdb
 from fastapi import Depends, Request
 
+from ..labels.taxonomy import LABELS, Label
+from ..store.audits import tags_digest
 from ..store.folder import TagFolder
-from ..store.prevalence import Shares, prevalence
+from ..store.prevalence import DEFAULT_THRESHOLD, Shares, prevalence
 from ..store.where import parse_where
 from .access import Caller
 from .jobs import JobQueue
@@ -54,10 +56,12 @@ class Service:
     building: threading.Lock = field(default_factory=threading.Lock)
     _scoring: threading.Lock = field(default_factory=threading.Lock)
     _shares: dict[tuple, Shares] = field(default_factory=dict)
+    _tags: tuple[str, str] = ("", "")
 
     def shares(
         self, reading: tuple[duckdb.DuckDBPyConnection, str], *, label: str | None,
-        by: str | None, unit: str, estimator: str, where: str | None, limit: int,
+        by: str | None, unit: str, estimator: str, stance: str | None, where: str | None,
+        limit: int,
     ) -> Shares:  # fmt: skip
         """Return the rows of `prevalence`, from a catalogue and its version.
 
@@ -65,14 +69,15 @@ class Service:
 
         Raises:
             PolicyError: the condition cannot be read.
+            SettingsError: a stance is asked of the audited estimator.
             TagsError: the unit is tokens and the corpus has none, or there is no labelled audit.
         """
         cursor, version = reading
-        asked = (version, label, by, unit, estimator, where, limit)
+        asked = (version, label, by, unit, estimator, stance, where, limit)
         rows = self._shares.get(asked) if estimator != "audited" else None
         if rows is None:
             rows = prevalence(
-                cursor, label=label, by=by, unit=unit, estimator=estimator,
+                cursor, label=label, by=by, unit=unit, estimator=estimator, stance=stance,
                 where=parse_where(where) if where else None, thresholds=self.thresholds,
                 limit=limit, folder=self.folder,
             )  # fmt: skip
@@ -80,6 +85,24 @@ class Service:
                 self._shares.clear()
             self._shares[asked] = rows
         return rows
+
+    def flagged_from(self) -> dict[Label, float]:
+        """Return by label the probability from which a document is flagged."""
+        given = self.thresholds or {}
+        return {label: given.get(label, DEFAULT_THRESHOLD) for label in LABELS}
+
+    def thresholds_header(self) -> str:
+        """Return the same as a header has it: `label=probability`, by commas."""
+        return ", ".join(f"{label}={value!r}" for label, value in self.flagged_from().items())
+
+    def tags_digest(self, version: str) -> str:
+        """Return the digest of the tags, by which audits know theirs, at a catalogue's version.
+
+        It is remembered: every receipt is read for it.
+        """
+        if self._tags[0] != version:
+            self._tags = (version, tags_digest(self.folder))
+        return self._tags[1]
 
     def shows_text(self, caller: Caller) -> bool:
         """Return whether a caller may see the text of passages."""

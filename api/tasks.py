@@ -52,7 +52,9 @@ class Tasks:
     def _draw(self, taken: TakenJob) -> dict[str, Any]:
         with open_catalogue(self.folder) as catalogue:
             again = taken.job.attempts > 1
-            audit = draw_once(self.folder, catalogue, taken.job.arguments, again=again)
+            audit = draw_once(
+                self.folder, catalogue, taken.job.arguments, again=again, progress=taken.report
+            )
         name = audit.design.name
         return {"location": f"/v1/audits/{name}/report", "audit": name}
 

@@ -29,6 +29,7 @@ def sample_audit(
     after: str | None = None,
     annotators: Sequence[str] = (),
     double: float = 0.0,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Audit:
     """Draw an audit and keep it in the tag folder.
 
@@ -46,6 +47,8 @@ def sample_audit(
         after: the audit to go on from.
         annotators: see `read_items`, as for double.
         double: share of items that two annotators read.
+        progress: told of how many of all drawn documents the texts are read, and that all are
+            before the audit is kept; what it raises keeps it from being there.
 
     Raises:
         SettingsError: an argument cannot be used.
@@ -56,7 +59,7 @@ def sample_audit(
         strata=strata, seed=seed, after=after,
     )  # fmt: skip
     keys = list(zip(sample["shard"].to_pylist(), sample["row"].to_pylist(), strict=True))
-    kept = kept_texts(folder, keys)
+    kept = kept_texts(folder, keys, progress=progress)
     hashes = zip(keys, sample["text_hash"].to_pylist(), strict=True)
     found = texts({key: h for key, h in hashes if kept[key].text is None}) if texts else {}
     if found:
@@ -64,6 +67,7 @@ def sample_audit(
     sample, items = read_items(
         sample, kept, found, cut=cut, seed=seed, annotators=annotators, double=double
     )
+    progress(len(keys), len(keys))
     try:
         return keep_audit(folder, design, sample, items)
     except OSError as error:

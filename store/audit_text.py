@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +31,18 @@ class Kept:
     characters: int | None = None
 
 
-def kept_texts(folder: TagFolder, keys: Iterable[Key]) -> dict[Key, Kept]:
+def kept_texts(
+    folder: TagFolder,
+    keys: Iterable[Key],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[Key, Kept]:
     """Return what a tag folder keeps of each of these documents, reading each part once.
+
+    Args:
+        folder: the tag folder.
+        keys: shard and row of the documents.
+        progress: told before each part of how many of all documents the texts are read.
 
     Raises:
         TagsError: a part cannot be read.
@@ -47,7 +57,9 @@ def kept_texts(folder: TagFolder, keys: Iterable[Key]) -> dict[Key, Kept]:
         first = first_rows[shard]
         parts[shard, first[bisect_right(first, row) - 1]].append(row)
     found: dict[Key, Kept] = {}
+    total = sum(map(len, parts.values()))
     for (shard, first_row), rows in sorted(parts.items()):
+        progress(len(found), total)
         part = (folder, shard, first_row, rows)
         control = _rows("control", *part, ["row", "text", "characters"])
         tags = _rows("tags", *part, ["row", "passages"])

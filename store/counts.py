@@ -45,7 +45,8 @@ class Count:
         by: what to group by; None for the whole corpus.
         unit: documents, bytes or tokens.
         threshold: the probability from which a document is counted, refuted ones of a portrayal
-            apart (except by stance); None to sum up probabilities instead.
+            apart (unless stances are told apart); None to sum up probabilities instead.
+        stance: only documents of this stance towards the label; None for any.
         where: only these documents. The denominator follows where the condition reads nothing but
             `COUNTED`, else it is that of the whole corpus.
         distinct: count each text once in a group. Copies are known by `text_hash` of candidates
@@ -57,6 +58,7 @@ class Count:
     by: str | None = None
     unit: str = "documents"
     threshold: float | None = None
+    stance: str | None = None
     where: Condition | None = None
     distinct: bool = False
 
@@ -96,7 +98,7 @@ class Count:
         Args:
             limit: leave out groups that cannot be among so many with the highest counts.
         """
-        if self.where is None and not self.distinct:
+        if self._aggregated:
             return self._sql_aggregated(limit)
         counted, bound = self._sql_counted()
         whole, more = self._sql_whole()
@@ -109,8 +111,14 @@ class Count:
         return query, [*more, *bound]
 
     @property
-    def _apart(self) -> bool:
-        return self.threshold is not None and self.label in PORTRAYALS and self.by != "stance"
+    def apart(self) -> bool:
+        """Whether what refutes the label is left out of what is counted."""
+        told_apart = self.by == "stance" or self.stance is not None
+        return self.threshold is not None and self.label in PORTRAYALS and not told_apart
+
+    @property
+    def _aggregated(self) -> bool:
+        return self.where is None and self.stance is None and not self.distinct
 
     def _amount(self, counted: int) -> int | float:
         return counted if self.threshold is not None else counted / BINS
@@ -124,7 +132,7 @@ class Count:
         if self.threshold is None:
             return expected_sizes(grouping, self.label, self.unit)
         return flagged_sizes(
-            grouping, self.label, self.unit, self.threshold, apart=self._apart, limit=limit
+            grouping, self.label, self.unit, self.threshold, apart=self.apart, limit=limit
         )
 
     def _sql_aggregated(self, limit: int | None) -> tuple[str, list[Any]]:
@@ -161,6 +169,9 @@ class Count:
         if self.threshold is not None:
             rows += f" AND {self.label} >= ?"
             bound = [*bound, self.threshold]
+        if self.stance is not None:
+            rows += f" AND {self.label}_stance = ?"
+            bound = [*bound, self.stance]
         if self.distinct:
             # Copies have the same tags: they were made from the same text.
             rows = (
@@ -168,7 +179,7 @@ class Count:
                 f"FROM ({rows}) GROUP BY name, text_hash"
             )
         amount = "n" if self.threshold is not None else f"round(p * {BINS})::BIGINT * n"
-        counted = f"sum({amount})" + (" FILTER (NOT refutes)" if self._apart else "")
+        counted = f"sum({amount})" + (" FILTER (NOT refutes)" if self.apart else "")
         return (
             f"SELECT name, coalesce({counted}, 0) AS counted, "
             f"coalesce(sum({amount}) FILTER (refutes), 0) AS refuted FROM ({rows}) GROUP BY name"
@@ -206,7 +217,7 @@ class Count:
 
     def _of_taxonomy(self, connection: duckdb.DuckDBPyConnection) -> list[GroupCount]:
         """Return the groups of a grouping that is known of candidates only."""
-        if self.where is None and not self.distinct:
+        if self._aggregated:
             sizes, bound = self._sizes()
             query = (
                 f"SELECT name, counted, refuted FROM ({sizes}) JOIN groups USING (id) "

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import duckdb
 
 from ..errors import SettingsError, TagsError
-from ..labels.taxonomy import LABELS, PORTRAYALS
+from ..labels.taxonomy import LABELS, STANCES
 from .audited import audited_rows
 from .counts import COUNTED, OF_CANDIDATES, By, Count, Estimator, Unit
 from .folder import TagFolder
@@ -39,6 +39,7 @@ def prevalence(
     by: str | None = None,
     unit: str = "documents",
     estimator: str = "flagged",
+    stance: str | None = None,
     where: Condition | None = None,
     thresholds: Mapping[str, float] | None = None,
     distinct: bool = False,
@@ -63,6 +64,8 @@ def prevalence(
         by: what to group by.
         unit: what is counted; `tokens` needs a corpus that was scanned with token counts.
         estimator: `flagged`, `expected`, or `audited`, which has intervals.
+        stance: only documents of this stance towards each label, refuted ones too; not for
+            `audited`.
         where: only these documents. The denominator follows where the condition reads nothing but
             shard, source, domain, month and language; else it is the whole corpus, and `note`
             says so.
@@ -80,11 +83,14 @@ def prevalence(
     check_choice("by", by, (None, *get_args(By)))
     check_choice("unit", unit, get_args(Unit))
     check_choice("estimator", estimator, get_args(Estimator))
+    check_choice("stance", stance, (None, *STANCES))
     if estimator == "audited":
         if folder is None:
             raise SettingsError("estimator 'audited' needs the tag folder that the audits lie in")
         if distinct:
             raise SettingsError("estimator 'audited' counts every copy: leave `distinct` out")
+        if stance:
+            raise SettingsError("estimator 'audited' takes no stance: group by stance instead")
         grouped = None if by in OF_CANDIDATES else by
         notes = _common_notes(connection, by=grouped, unit=unit, where=where, distinct=False)
         found, left_out = audited_rows(
@@ -95,18 +101,20 @@ def prevalence(
         rows.left_out = left_out
         return rows
     common = _common_notes(connection, by=by, unit=unit, where=where, distinct=distinct)
+    if stance:
+        common.insert(0, f"only {stance}")
     rows = Shares()
     for name in LABELS if label is None else (label,):
         threshold = (thresholds or {}).get(name, DEFAULT_THRESHOLD)
         count = Count(
-            label=name, by=by, unit=unit, where=where, distinct=distinct,
+            label=name, by=by, unit=unit, stance=stance, where=where, distinct=distinct,
             threshold=threshold if estimator == "flagged" else None,
         )  # fmt: skip
         found, left_out = count.run(connection, limit)
         rows.left_out += left_out
         notes = [*common, f"{left_out:,} more groups left out" if left_out else ""]
         for group, counted, refuted, denominator in found:
-            own = _own_note(name, estimator, threshold, refuted, denominator)
+            own = _own_note(count, threshold, refuted, denominator)
             rows.append(
                 {
                     "by": by,
@@ -137,16 +145,14 @@ def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) 
         raise SettingsError(f"no {name} {value!r}: choose from {known}")
 
 
-def _own_note(
-    label: str, estimator: str, threshold: float, refuted: float, denominator: int
-) -> str:
+def _own_note(count: Count, threshold: float, refuted: float, denominator: int) -> str:
     """Say what a row's count takes in, and what of it is refuted."""
     of_all = f" ({refuted / denominator:.4%} of all)" if refuted and denominator else ""
-    if estimator == "expected":
+    if count.threshold is None:
         return f"sum of probabilities, {refuted:,} of it refuted{of_all}"
     if not refuted:
         return f"probability >= {threshold}"
-    beside = "of these" if label not in PORTRAYALS else "more"
+    beside = "more" if count.apart else "of these"
     return f"probability >= {threshold}; {refuted:,} {beside} refuted{of_all}"
 
 

@@ -64,7 +64,20 @@ def deciding(records: Mapping[str, Record]) -> list[Record]:
 
 def settle(audit: Audit) -> Settled:
     """Settle an audit from all that was imported of it."""
+    return _settled(audit, latest_records(audit))
+
+
+def how_far(audit: Audit) -> tuple[int, bool]:
+    """Return how many items are answered, and whether each label is settled in some document.
+
+    Where it is, the audit gives shares.
+    """
     records = latest_records(audit)
+    answers = _settled(audit, records).answer.values() if records else ()
+    return len(records), bool(records) and all(np.isin(a, (YES, NO)).any() for a in answers)
+
+
+def _settled(audit: Audit, records: Mapping[str, Mapping[str, Record]]) -> Settled:
     items: defaultdict[tuple[str, int], list[tuple[float, list[Record]]]] = defaultdict(list)
     for item in audit.items.select(["id", "shard", "row", "share"]).to_pylist():
         read = deciding(records[item["id"]]) if item["id"] in records else []

@@ -15,6 +15,7 @@ from narrascope.api.access import Protection
 from narrascope.api.app import create_app
 from narrascope.errors import TagsError
 from narrascope.labels.taxonomy import LABELS
+from narrascope.manifests.manifest import load_manifest
 from narrascope.store.folder import TagFolder
 from narrascope.tests.tag_folder import NOVELS, PLEA, WEB, publish_corpus, publish_part
 
@@ -89,11 +90,29 @@ def test_a_parameter_that_does_not_exist_is_refused(client: TestClient) -> None:
     assert "has none" in refused(client.get("/v1/taxonomy?limit=3"), 422)
 
 
-def test_thresholds_of_the_models_are_used(folder: TagFolder) -> None:
+def test_thresholds_of_the_models_are_used_and_told(folder: TagFolder) -> None:
     app = create_app(folder.url, thresholds={"malevolent": 0.05})
     with TestClient(app, base_url="http://localhost") as client:
-        (row,) = client.get("/v1/prevalence", params={"label": "malevolent"}).json()["rows"]
-    assert row["numerator"] == 4
+        shares = client.get("/v1/prevalence", params={"label": "malevolent"})
+        others = [client.get(f"/v1/documents{key}") for key in ("", f"/{NOVELS}%231")]
+        asked = {"headers": {"accept": "text/csv"}}
+        tables = [client.get(f"/v1/{name}", **asked) for name in ("prevalence", "documents")]
+    assert shares.json()["rows"][0]["numerator"] == 4
+    told = dict.fromkeys(LABELS, 0.5) | {"malevolent": 0.05}
+    assert [answer.json()["thresholds"] for answer in (shares, *others)] == [told] * 3
+    for table in tables:
+        assert table.headers["x-thresholds"] == (
+            "ai_agent=0.5, malevolent=0.05, self_preserving=0.5, benevolent=0.5"
+        )
+
+
+def test_prevalence_of_one_stance(client: TestClient) -> None:
+    asked = {"label": "malevolent", "stance": "refuted", "by": "genre"}
+    rows = client.get("/v1/prevalence", params=asked).json()["rows"]
+    counted = {row["group"]: row["numerator"] for row in rows if row["numerator"]}
+    assert counted == {"discussion": 1}
+    rows = client.get("/v1/prevalence", params=asked | {"stance": "endorsed"}).json()["rows"]
+    assert not any(row["numerator"] for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +121,7 @@ def test_thresholds_of_the_models_are_used(folder: TagFolder) -> None:
         ({"label": "evil"}, 422, "malevolent"),
         ({"by": "author"}, 422, "source"),
         ({"estimator": "audited"}, 409, "needs an audit of"),
+        ({"estimator": "audited", "stance": "warned"}, 422, "group by stance instead"),
         ({"where": "malevolent >"}, 422, "line 1"),
         ({"limit": 0}, 422, "limit"),
     ],
@@ -232,6 +252,8 @@ def test_a_manifest_is_built_once_and_read_back(tmp_path: Path) -> None:
         assert client.get(place).json() == first.json()
         (listed,) = client.get("/v1/manifests").json()["manifests"]
         assert listed["id"] == first.json()["id"]
+        assert listed["place"] == first.json()["place"] == f"manifests/{listed['id']}"
+        assert load_manifest(tmp_path / listed["place"]).id == listed["id"]
         shards = client.get(f"{place}/shards", params={"limit": 2}).json()
         assert (len(shards["shards"]), shards["total"]) == (2, 3)
         why = refused(client.get(f"{place}/exports/megatron"), 409)

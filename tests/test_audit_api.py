@@ -1,12 +1,17 @@
 """Audits over REST: drawn, read item by item, reported, all from the tag folder alone."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from narrascope.api.app import create_app
 from narrascope.tests.audit_folder import answers, publish_documents, truth
+from narrascope.tests.tag_folder import publish_part
+
+HOW_FAR = ("items", "answered", "labelled", "current")
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +29,20 @@ def test_an_audit_is_drawn_read_and_reported(client: TestClient) -> None:
     asked = {"label": "malevolent", "estimator": "audited"}
     assert client.get("/v1/prevalence", params=asked).status_code == 409
     read: list[str] = []
+    (listed,) = client.get("/v1/audits").json()["audits"]
+    assert [listed[name] for name in HOW_FAR] == [60, 0, False, True]
     for limit, left in ((1, 60), (50, 59), (50, 9)):
         asked_of = {"annotator": "anna", "limit": limit, "blind": True}
         answer = client.get("/v1/audits/first/next", params=asked_of).json()
-        assert answer["left"] == left and "evidence" not in answer["items"][0]
+        assert (answer["total"], answer["answered"], answer["left"]) == (60, 60 - left, left)
+        assert "evidence" not in answer["items"][0]
         labels = [item | answers(item["text"]) for item in answer["items"]]
         kept = client.post("/v1/audits/first/labels", json={"labels": labels}).json()
         assert (kept["kept"], kept["bad"]) == (min(limit, left), [])
         read += [item["id"] for item in answer["items"]]
     assert len(set(read)) == 60
+    (listed,) = client.get("/v1/audits").json()["audits"]
+    assert [listed[name] for name in HOW_FAR] == [60, 60, True, True]
     (row,) = client.get("/v1/prevalence", params=asked).json()["rows"]
     assert row["n_audited"] == 60 and row["low"] <= truth() <= row["high"]
     nobody = client.get("/v1/prevalence", params={**asked, "by": "source", "source": "nobody"})
@@ -64,7 +74,31 @@ def test_the_adjudicator_is_given_what_is_open(client: TestClient) -> None:
     assert (given["items"][0]["id"], given["left"]) == (item["id"], 1)
     settled = record | {"annotator": "adjudicator"}
     client.post("/v1/audits/third/labels", json={"labels": [settled]}).raise_for_status()
-    assert client.get("/v1/audits/third/next", params=asked).json() == {"items": [], "left": 0}
+    given = client.get("/v1/audits/third/next", params=asked).json()
+    assert given == {"items": [], "total": 1, "answered": 1, "left": 0}
+
+
+def test_whether_a_report_can_be_asked_for_is_known_without_asking(tmp_path: Path) -> None:
+    folder = publish_documents(str(tmp_path / "tags"))
+    app = create_app(folder.url, refresh_seconds=0)
+    with TestClient(app, base_url="http://localhost") as client:
+        client.post("/v1/audits", json={"budget": 20, "name": "mine"}).raise_for_status()
+
+        def reported() -> tuple[int, list[Any]]:
+            (listed,) = client.get("/v1/audits").json()["audits"]
+            status = client.get("/v1/audits/mine/report").status_code
+            return status, [listed[name] for name in HOW_FAR]
+
+        assert reported() == (409, [20, 0, False, True])
+        item = client.get("/v1/audits/mine/next", params={"annotator": "ada"}).json()["items"][0]
+        label = item | answers(item["text"])
+        unsure = label | {"malevolent": "unsure", "stance": "none", "behaviours": []}
+        for sent, status in ((unsure, 409), (label, 200)):
+            kept = client.post("/v1/audits/mine/labels", json={"labels": [sent]}).json()
+            assert kept["kept"] == 1, kept
+            assert reported() == (status, [20, 1, status == 200, True])
+        publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
+        assert reported() == (409, [20, 1, True, False])
 
 
 @pytest.mark.parametrize("route", ["next?annotator=a", "report"])

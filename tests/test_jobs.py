@@ -393,6 +393,37 @@ def test_a_build_that_is_cancelled_does_not_show(tmp_path: Path) -> None:
         assert list((tmp_path / "manifests").iterdir()) == []
 
 
+@pytest.mark.parametrize("reports", [1, 4])
+def test_an_audit_that_is_cancelled_is_not_there(tmp_path: Path, reports: int) -> None:
+    url = publish_corpus(str(tmp_path)).url
+    queue = JobQueue(State(tmp_path / "service.sqlite"))
+    wish = {"budget": 6, "name": "mine"}
+    seen: list[tuple[int, int | None]] = []
+
+    class Watched(TakenJob):
+        """A job that somebody cancels just before one of its reports."""
+
+        def report(self, done: int, total: int | None) -> None:
+            seen.append((done, total))
+            if len(seen) == reports:
+                queue.cancel(self.job.id)
+            super().report(done, total)
+
+    def watched(job: TakenJob) -> dict[str, Any]:
+        return tasks(url).executors()["audit"](Watched(queue, job.job, job._lease, lambda: False))
+
+    with client_of(url) as client:
+        first = client.post("/v1/audits", json=wish, headers=ASYNC).headers["location"]
+        work(queue, {"audit": watched}, once=True)
+        assert client.get(first).json()["state"] == "cancelled"
+        assert client.get("/v1/audits").json()["audits"] == []
+        assert seen == [(0, 6), (2, 6), (3, 6), (6, 6)][:reports]
+        second = client.post("/v1/audits", json=wish, headers=ASYNC).headers["location"]
+        assert do_all(url) == 1
+        job = client.get(second).json()
+        assert (job["state"], job["done"], job["total"]) == ("done", 6, 6)
+
+
 KILLED_BUILD = """
 import os, sys
 from pathlib import Path

@@ -80,6 +80,7 @@ def test_bars_are_drawn_as_long_as_the_shares_say(seen: Seen) -> None:
 @pytest.mark.parametrize(
     ("figure", "mark", "count"),
     [
+        ("by-source", "web, malevolent", 1),
         ("by-domain", "forum.example, malevolent", 1),
         ("by-month", "2021-03, malevolent", 1),
         ("by-genre-and-stance", "discussion, warned", 1),
@@ -104,6 +105,26 @@ def test_the_flagged_documents_of_a_card_are_those_that_it_counts(seen: Seen) ->
     expect(seen.page.locator("#list tbody tr")).to_have_count(2)
 
 
+def test_what_is_refuted_leads_to_the_documents_that_refute_it(seen: Seen) -> None:
+    page = seen.page
+    card = page.locator(".card[data-label=malevolent]")
+    cell = page.locator("#by-genre-and-stance svg a[aria-label^='discussion, refuted']")
+    for link in (card.get_by_role("link", name="documents that refute it"), cell):
+        link.click()
+        expect(page.locator("#count")).to_contain_text("of 1 candidate documents")
+        expect(page.locator("#list")).to_contain_text("refuted")
+        page.go_back()
+        expect(cell).to_be_visible()
+
+
+def test_the_heat_map_takes_a_request_for_each_stance(seen: Seen) -> None:
+    seen.page.wait_for_load_state("networkidle")
+    asked = [url for url in seen.requests if "by=genre" in url]
+    assert sorted(url.rpartition("stance=")[2] for url in asked) == [
+        "depicted", "endorsed", "refuted", "warned",
+    ]  # fmt: skip
+
+
 def test_a_chart_is_also_a_table_with_its_numbers(seen: Seen) -> None:
     figure = seen.page.locator("#by-source")
     figure.get_by_text("As a table").click()
@@ -114,7 +135,7 @@ def test_a_chart_is_also_a_table_with_its_numbers(seen: Seen) -> None:
 
 def test_unit_and_estimator_are_in_the_address_and_change_every_figure(seen: Seen) -> None:
     page = seen.page
-    page.get_by_label("Expected").check()
+    page.get_by_role("radio", name="Expected").check()
     expect(page.locator("#estimator-words")).to_contain_text("added up")
     page.get_by_label("Bytes").check()
     expect(page.locator(".card .of").first).to_contain_text("kB flagged")

@@ -71,7 +71,7 @@ def test_reading_by_keyboard_narrows_the_interval(seen: Seen) -> None:
     read(page, 20)
     expect(panel).to_contain_text("from 30 documents", timeout=60_000)
     assert interval(page) < wide
-    expect(page.locator(".desk-head .count")).to_contain_text("30 answered here, 170 left")
+    expect(page.locator(".desk-head .count")).to_contain_text("30 answered, 170 left")
     area = panel.locator("svg [data-mark=area] path").bounding_box()
     assert area and area["width"] > 100 and area["height"] > 20
     expect(panel).to_contain_text("No text was read by two readers yet")
@@ -120,14 +120,14 @@ def test_answers_outlive_a_reload_and_can_be_taken_back(seen: Seen) -> None:
     first = page.locator(".item blockquote").inner_text()
     read(page, 2)
     page.reload()
-    expect(page.locator(".desk-head .count")).to_contain_text("2 answered here, 58 left")
+    expect(page.locator(".desk-head .count")).to_contain_text("2 answered, 58 left")
     expect(page.locator(".item .note")).to_contain_text("text 3 of 10")
     page.keyboard.press("b")
     page.keyboard.press("b")
     expect(page.locator(".item blockquote")).to_have_text(first)
     expect(page.locator("fieldset[data-label=benevolent]").get_by_label("no")).to_be_checked()
     page.get_by_role("button", name="Send now").click()
-    expect(page.locator(".desk-head .count")).to_have_text("2 answered here, 58 left for dora")
+    expect(page.locator(".desk-head .count")).to_have_text("2 answered, 58 left for dora")
     expect(page.locator(".item .note")).to_contain_text("text 1 of 10")
 
 

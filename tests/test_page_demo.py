@@ -92,7 +92,7 @@ def test_the_demo_corpus_can_be_seen_planned_and_audited(
                 page.keyboard.press("Enter")
                 expect(page.locator(".item blockquote")).not_to_have_text(text)
             expect(page.locator(".progress")).to_contain_text("95% interval", timeout=90_000)
-            expect(page.locator(".desk-head .count")).to_contain_text(f"{10 * batch} answered here")
+            expect(page.locator(".desk-head .count")).to_contain_text(f"{10 * batch} answered")
         expect(page.locator(".progress svg")).to_be_visible(timeout=90_000)
         see(page, f"audit-{kind}")
 

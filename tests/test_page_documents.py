@@ -1,6 +1,7 @@
 """The documents on the page: filters, evidence, and why a document was flagged."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -92,6 +93,35 @@ def test_filters_are_kept_in_the_address_and_undone_by_going_back(seen: Seen) ->
     expect(page.locator("#count")).to_contain_text("of 29")
     page.go_back()
     expect(rows).to_have_count(1)
+
+
+def test_documents_are_found_by_what_their_evidence_says(seen: Seen) -> None:
+    page, rows = seen.page, seen.page.locator("#list tbody tr")
+    page.get_by_label("Evidence says").fill("LIE TO US")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#count")).to_have_text("1 candidate documents, highest score first")
+    expect(rows.locator("mark").first).to_contain_text("lie to us")
+    assert page.url.endswith("text=LIE+TO+US")
+    page.get_by_label("Evidence says").fill("quatrain")
+    page.keyboard.press("Enter")
+    expect(page.locator("#list")).to_contain_text("No document passes these filters")
+
+
+def test_looking_for_evidence_goes_on_where_a_page_was_not_enough(
+    browser: Browser, tmp_path: Path
+) -> None:
+    folder = publish_corpus(str(tmp_path))
+    # More tag files than are read for one page, all with a higher score than the one that is meant.
+    for n in range(25):
+        row = tag(f"{n:02}.jsonl", 0, TALK, judged=[0.5, 0.99, 0.0, 0.1], genre="discussion")
+        publish_part(folder, f"{n:02}.jsonl", 0, 1, [row], [("talk", None, None, 1, 100, 20)])
+    with serving(create_app(folder.url)) as url, watching(browser, url) as seen:
+        page = seen.open("?view=documents&label=malevolent&text=lie+to+us")
+        expect(page.locator("#count")).to_contain_text("0 found so far")
+        page.get_by_role("button", name="Look further").click()
+        expect(page.locator("#list tbody tr")).to_have_count(1)
+        expect(page.get_by_role("button", name="Look further")).to_have_count(0)
 
 
 def test_the_chosen_document_is_in_the_address(seen: Seen) -> None:

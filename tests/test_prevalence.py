@@ -195,6 +195,7 @@ def test_notes_name_partial_scans_failed_shards_and_mixed_models(tmp_path: Path)
         ({"unit": "words"}, "no unit 'words': choose from documents, bytes, tokens"),
         ({"estimator": "guessed"}, "no estimator 'guessed': choose from flagged, expected"),
         ({"estimator": "audited"}, "needs the tag folder that the audits lie in"),
+        ({"stance": "hostile"}, "no stance 'hostile': choose from depicted"),
     ],
 )
 def test_wrong_arguments_name_the_choices(
@@ -227,6 +228,31 @@ def test_groups_add_up_to_the_whole(
     else:
         assert sum(row["denominator"] for row in rows) == whole["denominator"]
     assert all(0 <= row["share"] <= 1 for row in rows)
+
+
+@settings(deadline=None)
+@given(
+    label=st.sampled_from(LABELS),
+    stance=st.sampled_from(STANCES),
+    unit=st.sampled_from(["documents", "bytes", "tokens"]),
+    estimator=st.sampled_from(["flagged", "expected"]),
+)
+def test_genres_of_a_stance_are_stances_of_a_genre(
+    many: Any, label: str, stance: str, unit: str, estimator: str
+) -> None:
+    asked: Any = {"label": label, "unit": unit, "estimator": estimator}
+    of_stance = prevalence(many, by="genre", stance=stance, **asked)
+    assert {row["group"] for row in of_stance} >= set(GENRES)
+    for row in of_stance:
+        where = parse_where(f"genre = '{row['group']}'")
+        of_genre = by_group(prevalence(many, by="stance", where=where, **asked))
+        assert (row["numerator"], row["denominator"]) == of_genre[stance]
+
+
+def test_of_one_stance_what_is_refuted_is_counted_and_said(catalogue: Any) -> None:
+    (row,) = prevalence(catalogue, label="malevolent", stance="refuted")
+    assert (row["numerator"], row["denominator"]) == (1, 20)
+    assert "1 of these refuted" in row["note"] and "only refuted" in row["note"]
 
 
 def test_shares_by_stance_sum_to_one_where_every_document_is_flagged(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from narrascope.api.app import create_app
 from narrascope.errors import SettingsError, SourceError, TagsError
+from narrascope.labels.taxonomy import LABELS
+from narrascope.manifests.manifest import load_manifest
 from narrascope.pipelines.lease import scan_lease
 from narrascope.pipelines.scan import scan
 from narrascope.store.catalogue import open_catalogue
@@ -98,6 +100,19 @@ def test_the_command_line_and_the_service_read_a_bucket(
         params: dict[str, str | int] = {"limit": 1, "passages": True}
         page = client.get("/v1/documents", params=params).json()
         assert page["documents"][0]["passages"]
+        policy = {"version": 1, "buckets": [{"name": "evil", "where": "malevolent >= 0.5"}]}
+        built = client.post("/v1/manifests", json={"policy": policy})
+        assert built.status_code == 201, built.text
+        assert load_manifest(Path(built.json()["place"])).id == built.json()["id"]
+        drawn = client.post("/v1/audits", json={"budget": 4, "name": "mine"})
+        assert (drawn.status_code, drawn.json()["current"]) == (201, True), drawn.text
+        asked = {"annotator": "ada"}
+        item = client.get("/v1/audits/mine/next", params=asked).json()["items"][0]
+        said = dict.fromkeys(LABELS, False) | {"stance": "none"}
+        kept = client.post("/v1/audits/mine/labels", json={"labels": [item | said]}).json()
+        assert (kept["kept"], kept["bad"]) == (1, [])
+        assert client.get("/v1/audits/mine/report").status_code == 200
+        assert client.get("/v1/audits").json()["audits"][0]["answered"] == 1
 
 
 @pytest.mark.slow

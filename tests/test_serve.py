@@ -10,10 +10,15 @@ import httpx
 import pytest
 
 from narrascope.tests.processes import PATIENCE, until
-from narrascope.tests.served import answers, free_port, narrascope
+from narrascope.tests.served import answers, free_port, listening, narrascope
 from narrascope.tests.tag_folder import publish_corpus
 
 Served = tuple[subprocess.Popen[bytes], int]
+POLICY = {
+    "version": 1,
+    "buckets": [{"name": "malevolent", "where": "malevolent >= 0.6", "weight": 0.5}],
+    "keep_total": False,
+}
 
 
 @pytest.fixture
@@ -49,3 +54,35 @@ def test_server_processes_end_with_their_parent_and_free_the_port(served: Served
     server.kill()
     server.wait()
     until(lambda: not listens(), "the end of the server processes")
+
+
+def test_what_one_server_process_made_every_one_shows(served: Served) -> None:
+    base = f"http://127.0.0.1:{served[1]}/v1"
+    manifest = httpx.post(f"{base}/manifests", json={"policy": POLICY}).json()["id"]
+    httpx.post(f"{base}/audits", json={"budget": 4, "name": "mine"}).raise_for_status()
+    # Each request makes a connection of its own, which either process may take.
+    for _ in range(20):
+        manifests = httpx.get(f"{base}/manifests").json()["manifests"]
+        audits = httpx.get(f"{base}/audits").json()["audits"]
+        assert [found["id"] for found in (*manifests, *audits)] == [manifest, "mine"]
+
+
+def test_a_job_outlives_the_server_that_took_it(served: Served, tmp_path: Path) -> None:
+    server, port = served
+    asked = httpx.post(
+        f"http://127.0.0.1:{port}/v1/manifests", json={"policy": POLICY},
+        headers={"prefer": "respond-async"},
+    )  # fmt: skip
+    server.kill()
+    server.wait()
+    tags = str(tmp_path / "tags")
+    with listening(tags) as again:
+        base = f"http://127.0.0.1:{again}"
+        assert httpx.get(base + asked.headers["location"]).json()["state"] == "queued"
+        assert httpx.get(f"{base}/v1/manifests").json()["manifests"] == []
+        command = narrascope("worker", "--tags", tags, "--once")
+        subprocess.run(command, check=True, capture_output=True)
+        job = httpx.get(base + asked.headers["location"]).json()
+        assert job["state"] == "done", job
+        (listed,) = httpx.get(f"{base}/v1/manifests").json()["manifests"]
+        assert listed["id"] == job["result"]["manifest"]

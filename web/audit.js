@@ -1,9 +1,12 @@
 // Audits: choose one or draw one, say who reads, and read.
 
-import { addressOf, change, go } from "./address.js";
+import { addressOf, change, go, state } from "./address.js";
 import { openDesk } from "./audit_desk.js";
-import { at, el, number, problem, table, LABELS, PORTRAYALS } from "./dom.js";
+import { at, el, number, ofWhole, problem, table, LABELS, PORTRAYALS } from "./dom.js";
+import { endedWithout, jobPanel } from "./job.js";
 import { ask, send } from "./service.js";
+
+let drawingForm = null;
 
 /** Show the audit that the address names, or those there are. */
 export async function showAudit({ audit, reader }) {
@@ -27,19 +30,20 @@ function choices(audits) {
     el("p", { class: "lede" }, "Some documents are drawn, weighted towards those that matter; you read them without seeing what the models said, and the shares get an interval that holds whatever the models are worth."),
     audits.length ? el("div", { class: "panel" },
       el("h2", {}, "Audits of these tags"),
-      table("Audits", ["read", "strata by", "documents", "texts"], audits.map(({ id, design, items }) => [
+      table("Audits", ["read", "strata by", "documents", "answered"], audits.map(({ id, design, items, answered, current }) => [
         el("a", { href: addressOf("audit", { audit: id }) }, id),
-        design.label ? LABELS[design.label] : "highest portrayal", number(design.budget), number(items),
+        design.label ? LABELS[design.label] : "highest portrayal", number(design.budget),
+        `${ofWhole(answered, items, "texts")}${current ? "" : "; of tags that have changed since"}`,
       ]))) : el("p", { class: "empty panel" }, "No audit has been drawn yet. Draw one below: it takes seconds, and the corpus is not read again."),
-    drawing(),
+    (drawingForm ??= drawing()),
   ];
 }
 
 function drawing() {
-  const status = el("p", { class: "note", role: "status" });
+  const status = el("div", {});
   const button = el("button", { type: "submit", class: "primary" }, "Draw an audit");
   const form = el("form", { class: "panel draw", "aria-labelledby": "draw-title" },
-    el("h2", { id: "draw-title" }, "Draw another"),
+    el("h2", { id: "draw-title" }, "Draw documents to read"),
     el("div", { class: "controls" },
       el("label", { class: "field" }, "Strata by the score of", el("select", { name: "label" }, el("option", { value: "" }, "the highest portrayal"), PORTRAYALS.map((name) => el("option", { value: name }, LABELS[name])))),
       el("label", { class: "field" }, "Documents", el("input", { name: "budget", type: "number", min: 1, max: 100000, value: 300, required: true })),
@@ -49,14 +53,16 @@ function drawing() {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
-    status.textContent = "Drawing…";
+    const panel = jobPanel("Drawing…");
+    status.replaceChildren(panel.element);
     const { label, budget } = form.elements;
     try {
-      const drawn = await send("/v1/audits", { label: label.value || null, budget: Number(budget.value) }, { onJob: (job) => (status.textContent = `${job.state}: ${job.note ?? ""}`) });
-      if (drawn.id) go(addressOf("audit", { audit: drawn.id }));
-      else go(addressOf("audit"));
+      const drawn = await send("/v1/audits", { label: label.value || null, budget: Number(budget.value) }, { onJob: panel.show, made: ({ audit }) => ({ id: audit }) });
+      status.replaceChildren();
+      // Who has gone to another view while a worker drew it is left there.
+      if (state().view === "audit") go(addressOf("audit", { audit: drawn.id }));
     } catch (error) {
-      status.replaceChildren(problem(error));
+      status.replaceChildren(endedWithout(error, "no audit was drawn"));
     }
     button.disabled = false;
   });

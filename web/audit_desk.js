@@ -27,13 +27,13 @@ export async function openDesk(place, audit, reader) {
     const waiting = left - unsent.size;
     bar.max = Math.max(1, answered + waiting);
     bar.value = answered;
-    counted.textContent = `${number(answered)} answered here, ${number(waiting)} left for ${reader}${unsent.size ? `; ${number(unsent.size)} not sent yet` : ""}`;
+    counted.textContent = `${number(answered)} answered, ${number(waiting)} left for ${reader}${unsent.size ? `; ${number(unsent.size)} not sent yet` : ""}`;
     sending.hidden = unsent.size === 0;
   };
 
   async function fetchBatch() {
     const answer = await ask(`/v1/audits/${encodeURIComponent(audit.id)}/next`, { annotator: reader, limit: BATCH, blind: true });
-    [batch, left] = [answer.items, answer.left];
+    [batch, left, sent] = [answer.items, answer.left, answer.answered];
     const waiting = new Set(batch.map(({ id }) => id));
     for (const id of unsent.keys()) if (!waiting.has(id)) unsent.delete(id);
     index = Math.max(0, batch.findIndex(({ id }) => !unsent.has(id)));
@@ -67,12 +67,11 @@ export async function openDesk(place, audit, reader) {
     sending.disabled = true;
     try {
       const labels = [...unsent.values()].map(({ row }) => row);
-      const answered = labels.length ? await send(`/v1/audits/${encodeURIComponent(audit.id)}/labels`, { labels }) : { bad: [], kept: 0 };
-      sent += answered.kept;
+      const reply = labels.length ? await send(`/v1/audits/${encodeURIComponent(audit.id)}/labels`, { labels }) : { bad: [] };
       unsent.clear();
       keep();
       await fetchBatch();
-      if (answered.bad.length) work.prepend(problem(new Error(`Not kept:\n${answered.bad.join("\n")}`)));
+      if (reply.bad.length) work.prepend(problem(new Error(`Not kept:\n${reply.bad.join("\n")}`)));
       panel.refresh();
     } catch (error) {
       count();
@@ -86,5 +85,5 @@ export async function openDesk(place, audit, reader) {
     el("div", { class: "desk-head" }, el("p", {}, el("strong", {}, audit.id), `, read by ${reader}. `, el("a", { href: addressOf("audit") }, "Other audits")), bar, counted, sending),
     work, panel.element);
   work.querySelector(".item")?.focus({ preventScroll: true });
-  panel.refresh();
+  panel.refresh(audit);
 }

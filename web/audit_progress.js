@@ -14,7 +14,15 @@ export function progressPanel(audit) {
   const store = `narrascope-intervals/${audit.id}`;
   const watched = audit.design.label && audit.design.label !== "ai_agent" ? audit.design.label : "malevolent";
 
-  async function refresh() {
+  async function refresh({ labelled = true } = {}) {
+    if (!audit.current) {
+      said.textContent = "The corpus was scanned again since this audit was drawn: its labels are kept, but say nothing of these tags. Draw another audit.";
+      return;
+    }
+    if (!labelled) {
+      said.textContent = "It is shown after the first ten texts.";
+      return;
+    }
     element.setAttribute("aria-busy", "true");
     try {
       const { rows } = await ask(`/v1/audits/${encodeURIComponent(audit.id)}/report`);
@@ -22,9 +30,9 @@ export function progressPanel(audit) {
       said.replaceChildren(...latest(watched, history.at(-1)));
       body.replaceChildren(...contents(rows, watched, history));
     } catch (error) {
-      // 409: nothing is labelled yet, which is how every audit begins.
-      said.textContent = error.status === 409 ? "It is shown after the first ten texts." : "";
-      body.replaceChildren(...(error.status === 409 ? [] : [problem(error, refresh)]));
+      // 409: for want of more answers a label has no share yet.
+      said.textContent = error.status === 409 ? "It is shown when more texts are answered." : "";
+      body.replaceChildren(...(error.status === 409 ? [] : [problem(error, () => refresh())]));
     }
     element.removeAttribute("aria-busy");
   }

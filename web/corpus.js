@@ -16,11 +16,7 @@ export const hasTokens = once(async () => (await ask("/v1/scans")).scans.some((s
 export const taxonomy = once(() => ask("/v1/taxonomy"));
 
 /** Return by label the probability from which a document is flagged. */
-export const thresholds = once(async () => {
-  const { rows } = await ask("/v1/prevalence");
-  // A flagged share says its threshold in its note alone.
-  return Object.fromEntries(rows.map((row) => [row.label, Number(/probability >= ([\d.e-]+)/.exec(row.note)?.[1] ?? 0.5)]));
-});
+export const thresholds = once(async () => (await ask("/v1/prevalence")).thresholds);
 
 /** Return the names of the sources, or of another group that documents are counted by. */
 export const sources = once(async () => {

@@ -8,7 +8,7 @@ import { highlighted } from "./evidence.js";
 import { latest } from "./service.js";
 
 const PAGE = 20;
-const FILTERS = ["label", "min_score", "max_score", "source", "stance", "genre", "behaviour", "domain", "month", "shard", "where"];
+const FILTERS = ["label", "min_score", "max_score", "source", "stance", "genre", "behaviour", "domain", "month", "shard", "text", "where"];
 const SNIPPET = 170;
 const askDocuments = latest();
 const form = at("filters");
@@ -60,13 +60,15 @@ async function list(filters, cursor = "") {
   place.setAttribute("aria-busy", "true");
   try {
     const answer = await askDocuments("/v1/documents", { ...filters, passages: true, limit: PAGE, cursor });
-    if (!cursor) place.replaceChildren(answer.documents.length ? emptyTable(filters) : el("p", { class: "empty panel" }, "No document passes these filters. Take one away, or lower the score."));
+    if (!cursor) place.replaceChildren(answer.documents.length || answer.next ? emptyTable(filters) : nothing());
     const rows = answer.documents.map((found) => line(found, filters.label));
     place.querySelector("tbody")?.append(...rows);
     if (cursor) rows[0]?.querySelector("a").focus({ preventScroll: true });
     place.querySelector(".more")?.remove();
-    if (answer.next) place.append(el("p", { class: "more" }, el("button", { type: "button", on: { click: () => list(filters, answer.next) } }, "Load more")));
-    at("count").textContent = answer.total ? `${number(place.querySelectorAll("tbody tr").length)} of ${number(answer.total)} candidate documents, highest score first` : "";
+    const shown = place.querySelectorAll("tbody tr").length;
+    if (answer.next) place.append(el("p", { class: "more" }, el("button", { type: "button", on: { click: () => list(filters, answer.next) } }, filters.text ? "Look further" : "Load more")));
+    else if (!shown) place.replaceChildren(nothing());
+    at("count").textContent = counted(shown, answer);
   } catch (error) {
     if (error.name === "AbortError") return;
     listed = null;
@@ -74,6 +76,15 @@ async function list(filters, cursor = "") {
     at("count").textContent = "";
   }
   place.removeAttribute("aria-busy");
+}
+
+const nothing = () => el("p", { class: "empty panel" }, "No document passes these filters. Take one away, or lower the score.");
+
+/** Return how many documents are shown, and of how many; who looks into the evidence knows only where it ends. */
+function counted(shown, { total, next }) {
+  if (total) return `${number(shown)} of ${number(total)} candidate documents, highest score first`;
+  if (next) return `${number(shown)} found so far: the evidence of more documents is yet to be read`;
+  return shown ? `${number(shown)} candidate documents, highest score first` : "";
 }
 
 function emptyTable(filters) {

@@ -32,12 +32,14 @@ export async function headline(unit, thresholds, labels) {
     refuted: find(stances, label, "refuted"),
     question: labels?.find((term) => term.name === label)?.question,
     href: documentsOf({ label, estimator: "flagged", threshold: thresholds[label] }),
+    expectedHref: documentsOf({ label, estimator: "expected" }),
+    refutedHref: documentsOf({ label, estimator: "flagged", stance: "refuted", threshold: thresholds[label] }),
   }));
   const top = Math.max(...rows.flatMap((row) => [row.flagged.share, row.expected.share, row.audited?.high ?? 0]), 1e-12);
   return { cards: rows.map((row) => card(row, top, unit)), words: intervalWords(read) };
 }
 
-function card({ label, flagged, expected, audited, refuted, question, href }, top, unit) {
+function card({ label, flagged, expected, audited, refuted, question, href, expectedHref, refutedHref }, top, unit) {
   return el("article", { class: "card", "data-label": label },
     el("h2", {}, LABELS[label]),
     el("p", { class: "big" }, percent((audited ?? flagged).share)),
@@ -47,16 +49,16 @@ function card({ label, flagged, expected, audited, refuted, question, href }, to
     el("div", { class: "pair" },
       audited ? meter("audited", audited.share, top, "bar", interval(audited, top)) : null,
       meter("flagged", flagged.share, top, audited ? "bar pale" : "bar"),
-      meter("expected", expected.share, top, "bar pale")),
-    el("p", { class: "beside" }, `Refuted, beside: ${percent(refuted?.share ?? 0)}`),
+      meter("expected", expected.share, top, "bar pale", null, expectedHref)),
+    el("p", { class: "beside" }, "Refuted, beside: ", refuted?.share ? el("a", { href: refutedHref, "aria-label": `${percent(refuted.share)}: documents that refute it` }, percent(refuted.share)) : "0%"),
     el("p", { class: "beside" }, el("a", { href }, `Flagged documents, ${LABELS[label].toLowerCase()}`)),
     question ? el("p", { class: "question" }, question) : null);
 }
 
-function meter(name, share, top, kind, over = null) {
+function meter(name, share, top, kind, over = null, href = null) {
   const bar = track(share, top, kind);
   if (over) bar.append(over);
-  return el("div", { class: "meter" }, el("span", { class: "meter-name" }, name), bar, el("span", { class: "value" }, percent(share)));
+  return el("div", { class: "meter" }, el("span", { class: "meter-name" }, name), bar, el("span", { class: "value" }, href ? el("a", { href, "aria-label": `${percent(share)} ${name}: the documents by their probability` }, percent(share)) : percent(share)));
 }
 
 function interval({ low, high }, top) {

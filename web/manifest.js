@@ -1,13 +1,16 @@
 // From a policy to a manifest, and what to do with it: commands to copy, a trainer's files to read.
 
-import { change } from "./address.js";
-import { el, copyButton, problem, table } from "./dom.js";
+import { change, state } from "./address.js";
+import { el, copyButton, number, problem, size, table } from "./dom.js";
+import { endedWithout, jobPanel } from "./job.js";
 import { ask, send } from "./service.js";
 
 let trainers = [];
 let shown = null;
 let place = null;
 let policy = null;
+let underway = null;
+const written = el("div", {});
 
 /** Show the button that builds, and the manifest of an id where there is one. */
 export function showManifest(panel, currentPolicy, id) {
@@ -23,16 +26,17 @@ export function forgetManifest() {
 }
 
 function draw(manifest = null, trouble = null) {
+  if (shown?.id !== manifest?.id) written.replaceChildren();
   shown = manifest;
   if (manifest && !trainers.length) learnTrainers(manifest);
-  const status = el("p", { class: "note", role: "status" });
-  const button = el("button", { type: "button", class: "primary" }, manifest ? "Build again" : "Build the manifest");
-  button.addEventListener("click", () => build(button, status));
+  const focused = place.contains(document.activeElement);
+  const button = el("button", { type: "button", class: "primary", disabled: underway !== null, on: { click: build } }, manifest ? "Build again" : "Build the manifest");
   place.replaceChildren(
     el("h2", {}, "The manifest"),
     el("p", { class: "soft" }, "A manifest fixes the plan: every document’s bucket, every bucket’s weight, and what it was built from. The same policy over the same tags is the same manifest."),
-    el("div", { class: "buttons" }, button), status,
-    ...(trouble ? [trouble] : []), ...(manifest ? contents(manifest) : []));
+    el("div", { class: "buttons" }, button),
+    ...[underway?.element, trouble].filter(Boolean), ...(manifest ? contents(manifest) : []));
+  if (focused) (underway?.element.querySelector("button") ?? button).focus();
 }
 
 function learnTrainers(manifest) {
@@ -42,22 +46,39 @@ function learnTrainers(manifest) {
   }, () => {});
 }
 
-async function build(button, status) {
-  button.disabled = true;
-  status.textContent = "Building…";
+async function build() {
+  const asked = policy();
+  let [manifest, trouble] = [null, null];
+  underway = jobPanel("Building…");
+  draw();
   try {
-    const manifest = await send("/v1/manifests", { policy: policy() }, { onJob: (job) => (status.textContent = `${job.state}: ${job.note ?? ""}`) });
-    draw(manifest);
-    change({ manifest: manifest.id }, { replace: true, quiet: true });
+    manifest = await send("/v1/manifests", { policy: asked }, { onJob: underway.show });
   } catch (error) {
-    draw(null, problem(error));
+    trouble = endedWithout(error, "no manifest was built");
+  }
+  underway = null;
+  if (manifest && policy() !== asked) return draw(null, el("p", { class: "note", role: "status" }, `Manifest ${manifest.id} was built, of the policy as it was before you changed it.`));
+  draw(manifest, trouble);
+  if (manifest && state().view === "policy") change({ manifest: manifest.id }, { replace: true, quiet: true });
+}
+
+/** Have a worker write a manifest's shards. */
+async function reweigh(id) {
+  const panel = jobPanel("Asking…");
+  written.replaceChildren(panel.element);
+  try {
+    const { folder, documents, bytes } = await send(`/v1/manifests/${id}/reweighs`, {}, { onJob: panel.show, made: (result) => result });
+    written.replaceChildren(el("p", { class: "built", role: "status" }, `Written: ${number(documents)} documents, ${size(bytes)}, in `, el("code", {}, folder), "."));
+  } catch (error) {
+    written.replaceChildren(endedWithout(error, "what is written of the shards is gone on from when you ask again"));
   }
 }
 
 function contents(manifest) {
-  const folder = `$TAGS/manifests/${manifest.id}`;
+  const inside = !manifest.place.startsWith("/");
+  const folder = inside ? `$TAGS/${manifest.place}` : quoted(manifest.place);
   const commands = [
-    "TAGS=…    # the tag folder that this service reads",
+    ...(inside ? ["TAGS=…    # the tag folder that this service reads"] : []),
     `narrascope reweigh ${folder} --source ${quoted(manifest.root)} --out reweighed`,
     `narrascope manifest verify ${folder}`,
     ...trainers.map((trainer) => `narrascope manifest export ${folder} --to ${trainer} --out ${trainer}-config`),
@@ -68,6 +89,7 @@ function contents(manifest) {
     table("Weights", ["bucket", "weight"], Object.entries(manifest.weights).map(([name, weight]) => [name, `× ${Number(weight.toPrecision(6))}`])),
     el("h3", {}, "Write the shards, check them, and export for a trainer"),
     el("div", { class: "copyable" }, el("pre", { tabindex: "0" }, commands), copyButton(commands, "the commands")),
+    el("div", { class: "buttons" }, el("button", { type: "button", on: { click: () => reweigh(manifest.id) } }, "Have a worker write the shards")), written,
     el("h3", {}, "The trainer’s files"),
     el("p", { class: "soft" }, "They are there once the corpus was reweighed by this manifest."),
     el("div", { class: "buttons" }, trainers.map((trainer) => el("button", { type: "button", on: { click: () => showExport(files, manifest.id, trainer) } }, trainer))),

@@ -133,8 +133,8 @@ function drawHeat(asked, label) {
   return filling(place, "heat", async () => {
     const genres = (await taxonomy()).genres.map((term) => term.name);
     const estimator = asked.estimator === "audited" ? "flagged" : asked.estimator;
-    const answers = await Promise.all(genres.map((genre) => ask("/v1/prevalence", { by: "stance", label, unit: asked.unit, estimator, where: `genre = '${genre}'` })));
-    const rows = answers.flatMap(({ rows }, i) => rows.map((row) => ({ ...row, genre: genres[i] }))).filter((row) => STANCES.includes(row.group));
+    const answers = await Promise.all(STANCES.map((stance) => ask("/v1/prevalence", { by: "genre", label, unit: asked.unit, estimator, stance })));
+    const rows = answers.flatMap(({ rows }, i) => rows.map((row) => ({ ...row, genre: row.group, group: STANCES[i] }))).filter((row) => genres.includes(row.genre));
     const linked = (row) => documentsOf({ label, estimator, by: "genre", group: row.genre, stance: row.group, threshold: asked.limits[label] });
     const find = (genre, stance) => rows.find((row) => row.genre === genre && row.group === stance);
     return () => fillFigure(place, {

@@ -38,16 +38,15 @@ export async function ask(path, parameters = {}, options = {}) {
   return answer.status === 202 ? finished(body, options) : body;
 }
 
-/** Wait for a job, and return what it made. */
-async function finished(job, options) {
-  const { onJob = () => null, signal } = options;
+/** Wait for a job, telling `onJob` how it stands, and return what `made` brings of its result. */
+async function finished(job, { onJob = () => null, made = ({ location }) => ask(location), signal }) {
   while (!["done", "failed", "cancelled"].includes(job.state)) {
     onJob(job);
     await new Promise((wake) => setTimeout(wake, POLL));
     job = await ask(`/v1/jobs/${job.id}`, {}, { signal });
   }
-  if (job.state !== "done") throw new Refusal(409, job.error ?? `The job was ${job.state}.`);
-  return ask(job.result.location, {}, { signal });
+  if (job.state === "done") return made(job.result);
+  throw Object.assign(new Refusal(409, job.error ?? `The job was ${job.state}.`), { cancelled: job.state === "cancelled" });
 }
 
 export function send(path, body, options = {}) {
