@@ -56,7 +56,7 @@ def write_dolma(mixture: Mixture, out: Path) -> Exported:
     }
     (out / MIXER_FILE).write_bytes(orjson.dumps(mixer, option=orjson.OPT_INDENT_2))
     notes = [f"run `dolma -c {out / MIXER_FILE} mix`; it makes {out / 'mixed'}"]
-    if any(i.action == "mask_spans" for i in mixture.ingredients):
+    if mixture.masked:
         notes.append("Dolma has no loss masks: narrascope__mask__span can only be replaced")
     if mixture.stages:
         notes.append("Dolma has no stages: copies are those of the whole training")

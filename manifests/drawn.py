@@ -41,6 +41,6 @@ def library(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ManifestError(
-            f"{module} cannot be imported here ({one_line(error)}): install {package}, or the "
-            "extra narrascope[trainers], see docs/trainers.md"
+            f"{module} cannot be imported here ({one_line(error)}): install {package}, as "
+            "docs/trainers.md says"
         ) from error

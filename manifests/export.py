@@ -164,6 +164,11 @@ def _write(manifest: Manifest, mixture: Mixture, to: str, out: Path) -> list[str
     out.mkdir(parents=True, exist_ok=True)
     exported = EXPORTERS[to](mixture, out)
     notes = list(exported.notes)
+    if TOKEN_FORMATS.get(to) == "ds" and mixture.tokenised is None:
+        command = f"narrascope manifest export {manifest.folder} --to {to} --out {out}"
+        if mixture.steps is not None:
+            command += f" --steps {mixture.steps}"
+        notes.append(f"no tokens yet: run `{command} --tokenize TOKENIZER_FILE`")
     if mixture.left_out:
         notes.append(f"without files, so left out: {', '.join(mixture.left_out)}")
     document = {

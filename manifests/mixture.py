@@ -85,6 +85,11 @@ class Mixture:
     steps: int | None = None
 
     @property
+    def masked(self) -> bool:
+        """Whether the policy masks spans in any bucket."""
+        return any(ingredient.action == "mask_spans" for ingredient in self.ingredients)
+
+    @property
     def planned_documents(self) -> float:
         """How many documents a trainer sees in one pass at the planned size."""
         return sum(ingredient.passes * ingredient.documents for ingredient in self.ingredients)
@@ -97,23 +102,24 @@ class Mixture:
         return sum(i.passes * (i.tokens or 0) for i in self.ingredients)
 
     def refuse_zero(self, trainer: str) -> None:
-        """Refuse weights of 0, which most trainers do.
+        """Refuse weights of 0, which most trainers do, and buckets that hold nothing.
 
         Raises:
-            ManifestError: a bucket has weight 0, in all of training or in a stage.
+            ManifestError: a bucket has weight 0, in all of training or in a stage, or no text.
         """
         for ingredient in self.ingredients:
-            if not all((ingredient.share, *ingredient.shares)):
-                where = "" if not ingredient.share else " in a stage"
-                cure = (
-                    "give it `action: drop`, which leaves it out"
-                    if not where
-                    else "give it a small weight there"
-                )
-                raise ManifestError(
-                    f"bucket {ingredient.name!r} has weight 0{where}, which {trainer} does not "
-                    f"take: {cure}, and build and reweigh again"
-                )
+            if all((ingredient.share, *ingredient.shares)):
+                continue
+            if not ingredient.passes:
+                what, cure = "has weight 0", "give it `action: drop`, which leaves it out"
+            elif not ingredient.share:
+                what, cure = f"holds no {self.unit}", "merge it with another, or drop it"
+            else:
+                what, cure = "has weight 0 in a stage", "give it a small weight there"
+            raise ManifestError(
+                f"bucket {ingredient.name!r} {what}, which {trainer} does not take: {cure}, and "
+                "build and reweigh again"
+            )
 
 
 def mix(manifest: Manifest, reweighed: Reweighed, tokenised: Tokenised | None = None) -> Mixture:

@@ -36,16 +36,17 @@ def write_olmo(mixture: Mixture, out: Path) -> Exported:
     for n in range(len(mixture.stages)):
         place = out / f"source_mixture.stage{n + 1}.yaml"
         _write(mixture, out, place, [i.shares[n] for i in mixture.ingredients])
-    notes = ["label_mask_paths are refused beside a source mixture: masks are not applied"]
-    if mixture.tokenised is None:
-        notes.append("no tokens yet: export again with --tokenize TOKENIZER_FILE")
-    else:
+    notes = []
+    if mixture.masked:
+        notes.append(
+            "OLMo-core refuses label_mask_paths beside a source mixture: "
+            "narrascope.manifests.olmo_masks.masked_mixture applies them"
+        )
+    if mixture.tokenised is not None:
         notes.append(
             f"SourceMixtureDatasetConfig(requested_tokens={_requested(mixture):,}, …) is one pass, "
             f"and the most that it can be; tokens are uint{8 * mixture.tokenised.token_bytes}"
         )
-    if not any(i.action == "mask_spans" for i in mixture.ingredients):
-        notes = notes[1:]
     return Exported(
         unit="sample",
         means="target_ratio: the bucket's part of the requested tokens, which OLMo-core takes as "

@@ -29,7 +29,7 @@ def write_streaming(mixture: Mixture, out: Path) -> Exported:
         ManifestError: `streaming` is not installed, a bucket has weight 0, or a shard is torn.
     """
     mixture.refuse_zero("Streaming")
-    masked = any(i.action == "mask_spans" for i in mixture.ingredients)
+    masked = mixture.masked
     shutil.rmtree(out / _SHARDS, ignore_errors=True)
     for ingredient in mixture.ingredients:
         _write_shards(mixture, ingredient, out / _SHARDS / ingredient.name, masked=masked)

@@ -6,6 +6,7 @@ domain, its scores. The script samples domains by `ref_distribution.json`, in to
 
 import shutil
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import orjson
@@ -44,9 +45,9 @@ def write_weborganizer(mixture: Mixture, out: Path) -> Exported:
     (out / DISTRIBUTION_FILE).write_bytes(orjson.dumps(distribution, option=orjson.OPT_INDENT_2))
     wanted = sum(i.passes * _size(mixture, i) for i in mixture.ingredients)
     command = (
-        f"python select_training_data.py --input_base {out} --output_base SELECTED "
+        f"python select_training_data.py {quote(str(out))} SELECTED "
         f"--num_tokens {round(wanted)} --domains_dir domains_narrascope "
-        f"--ref_distribution {out / DISTRIBUTION_FILE} --do_sample --multi_epoch "
+        f"--ref_distribution {quote(str(out / DISTRIBUTION_FILE))} --do_sample --multi_epoch "
         "--held_out_shards 0"
     )
     notes = [f"run `{command}`", f"`tokens` are {mixture.unit}"]

@@ -76,8 +76,9 @@ def tokenise(
     vocabulary, end, end_id = _read_tokenizer(tokenizer, end)
     folder = out / TOKENS_FOLDER
     shutil.rmtree(folder, ignore_errors=True)
+    # A trainer that takes masks takes them of every file, so all have one where any needs it.
     shards = [
-        Shard(i.name, number, path, i.action == "mask_spans", held_out_of(i))
+        Shard(i.name, number, path, mixture.masked, held_out_of(i))
         for i in mixture.ingredients
         for number, path in enumerate(i.files)
     ]

@@ -4,22 +4,27 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tokenizers
+from datatrove.data import Document
 
 from narrascope.errors import ManifestError
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.export import export
 from narrascope.manifests.manifest import Manifest, load_manifest
 from narrascope.manifests.mixture import Mixture, mix
+from narrascope.manifests.olmo_masks import masked_mixture
 from narrascope.manifests.policy_file import check_policy
 from narrascope.manifests.reweighed import load_reweighed
 from narrascope.manifests.texts import Text, read_texts
 from narrascope.manifests.tokenised import Tokenised
 from narrascope.pipelines.demo import demo_corpus
-from narrascope.pipelines.masked_tokens import loss_of, sequence_lengths
+from narrascope.pipelines.masked_tokens import (
+    SPANS,
+    MaskedDocumentTokenizer,
+    loss_of,
+    sequence_lengths,
+)
 from narrascope.pipelines.reweigh import reweigh
 from narrascope.pipelines.scan import scan
 from narrascope.pipelines.tokenise import tokenise
@@ -48,7 +53,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_catalogue(tags) as connection:
         build_manifest(tags, connection, check_policy(POLICY), out=folder / "m")
     reweigh(folder / "m", corpus, folder / "out")
-    _mask_every_third(folder)
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     texts = [text.text for _, text in documents(mixture(folder))]
@@ -61,21 +65,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.enable_padding(length=7)
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
-
-
-def _mask_every_third(folder: Path) -> None:
-    """Give the Parquet shards of the masked bucket spans, the last to the end of the text."""
-    for path in sorted((folder / "out" / "dark").rglob("*.parquet")):
-        table = pq.read_table(path)
-        spans = [
-            [{"start": 3, "end": 9}, {"start": len(text) - 4, "end": len(text)}] if n % 3 else []
-            for n, text in enumerate(table["text"].to_pylist())
-        ]
-        if "mask_spans" in table.column_names:
-            table = table.drop_columns("mask_spans")
-        struct = pa.struct([("start", pa.int64()), ("end", pa.int64())])
-        table = table.append_column("mask_spans", pa.array(spans, pa.list_(struct)))
-        pq.write_table(table, path)
 
 
 def mixture(folder: Path) -> Mixture:
@@ -131,13 +120,9 @@ def test_datatrove_s_files_hold_every_document_token_and_mask(place: Path, to: s
             ends = np.fromfile(f"{path}.index", np.uint64)
             documents += split(found, ends)
             tokens.append(found)
-            if bucket == "dark":
-                losses.append(np.fromfile(f"{path}.loss", bool))
-            else:
-                assert not Path(f"{path}.loss").exists()
+            losses.append(np.fromfile(f"{path}.loss", bool))
         assert documents == [ids for ids, _ in pairs]
-        if losses:
-            assert np.concatenate(losses).tolist() == [b for _, masks in pairs for b in masks]
+        assert np.concatenate(losses).tolist() == [b for _, masks in pairs for b in masks]
         assert record.tokens()[bucket] == sum(map(len, tokens))
     masked = sum(file.masked for file in record.files)
     assert masked == sum(masks.count(False) for pairs in wanted.values() for _, masks in pairs)
@@ -206,6 +191,47 @@ def test_datatrove_s_own_data_set_reads_what_nanotron_is_given(place: Path) -> N
     assert found[0]["input_ids"].tolist() == first.tolist()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_olmo_core_s_own_sources_apply_the_masks(place: Path, tmp_path: Path) -> None:
+    composable = pytest.importorskip("olmo_core.data.composable")
+    from olmo_core.data import TokenizerConfig
+
+    _, record, out = run(place, "olmo-core", "ds")
+    length = 16
+    windows: dict[tuple[tuple[int, ...], tuple[bool, ...]], str] = {}
+    for bucket in record.tokens():
+        paths = record.paths(bucket, out)
+        tokens = np.concatenate([np.fromfile(path, np.uint16) for path in paths])
+        loss = np.concatenate([np.fromfile(f"{path}.loss", bool) for path in paths])
+        for start in range(0, len(tokens) - length + 1, length):
+            here = slice(start, start + length)
+            windows[tuple(tokens[here].tolist()), tuple(loss[here].tolist())] = bucket
+    told = orjson.loads((out / "mixture.json").read_bytes())["buckets"]
+    one_pass = sum(b["passes"] * b["tokens"] for b in told)
+    tokenizer = TokenizerConfig(
+        vocab_size=record.vocabulary, eos_token_id=record.end_id, pad_token_id=record.end_id
+    )
+    source = masked_mixture(
+        out, tokenizer=tokenizer, sequence_length=length, num_tokens=int(0.9 * one_pass)
+    ).build(tmp_path)
+    assert isinstance(source, composable.MixingInstanceSource)
+    drawn = [source[n] for n in range(len(source))]
+    buckets = [
+        windows[tuple(map(int, one["input_ids"])), tuple(map(bool, one["label_mask"]))]
+        for one in drawn
+    ]
+    assert sum(not any(one["label_mask"]) or not all(one["label_mask"]) for one in drawn) > 5
+    for bucket in told:
+        share = buckets.count(bucket["name"]) / len(buckets)
+        assert share == pytest.approx(bucket["number"], abs=0.01)
+
+
+def test_olmo_core_s_masks_are_asked_for_where_there_are_some(tmp_path: Path) -> None:
+    pytest.importorskip("olmo_core.data.composable")
+    with pytest.raises(ManifestError, match="does not hold what OLMo-core draws by"):
+        masked_mixture(tmp_path, tokenizer=None, sequence_length=8, num_tokens=8)
+
+
 def test_the_shares_are_of_the_tokens_that_were_counted(place: Path) -> None:
     manifest, record, out = run(place, "olmo-core", "ds")
     told = orjson.loads((out / "mixture.json").read_bytes())
@@ -234,6 +260,24 @@ def test_a_token_is_masked_where_any_character_of_it_is(place: Path) -> None:
     assert loss_of(encoded, [(5, 8)]).tolist() == [True, False, False, True]
     assert loss_of(encoded, [(6, 7)]).tolist() == [True, True, True, True]
     assert loss_of(encoded, [(0, 13)]).tolist() == [False] * 4
+
+
+def test_a_span_to_the_end_of_a_text_cuts_nothing_off(place: Path, tmp_path: Path) -> None:
+    text = "the machine waited for the evening"
+    document = Document(text=text, id="0", metadata={SPANS: [(12, len(text))]})
+    step = MaskedDocumentTokenizer(tmp_path, place / "tokenizer.json", END, masked=True)
+    counts = step.write_file([document], "one")
+    tokenizer = tokenizers.Tokenizer.from_file(str(place / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    whole = tokenizer.encode(text)
+    loss = [*(stop <= 12 for _, stop in whole.offsets), True]
+    assert np.fromfile(tmp_path / "one.ds", np.uint16).tolist() == [
+        *whole.ids,
+        tokenizer.token_to_id(END),
+    ]
+    assert np.fromfile(tmp_path / "one.ds.loss", bool).tolist() == loss
+    assert counts.masked == loss.count(False) > 3
 
 
 def test_what_cannot_be_tokenised_is_refused(place: Path, tmp_path: Path) -> None:

@@ -2,77 +2,38 @@
 
 import gzip
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
-import tokenizers
 import yaml
 import zstandard
 
 from narrascope.errors import ManifestError
-from narrascope.manifests.build import build_manifest
 from narrascope.manifests.drawn import Drawn
 from narrascope.manifests.export import EXPORTERS, SAMPLERS, export
 from narrascope.manifests.manifest import Manifest
-from narrascope.manifests.policy_file import check_policy
 from narrascope.manifests.sample import sample
-from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.materialised import BUCKETS, build, materialise
-from narrascope.tests.tag_folder import publish_corpus
-from narrascope.tests.trainers import SIZES, spread, texts
-
-NARRASCOPE = str(Path(sys.executable).parent / "narrascope")
-SAMPLES = 100_000
+from narrascope.tests.trainers import (
+    NARRASCOPE,
+    SAMPLES,
+    SIZES,
+    call,
+    here,
+    spread,
+    staged,
+    train_tokenizer,
+)
 
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     return build(tmp_path)
-
-
-def staged(tmp_path: Path) -> Manifest:
-    """Build a manifest whose last tenth of training sees four times as much of `kind`."""
-    stages = [{"until": 0.9}, {"until": 1.0, "weights": {"kind": 10.0}}]
-    policy = {"version": 1, "seed": 3, "buckets": BUCKETS, "keep_total": False, "stages": stages}
-    folder = publish_corpus(str(tmp_path / "tags"))
-    with open_catalogue(folder) as connection:
-        return build_manifest(folder, connection, check_policy(policy), out=tmp_path / "m")
-
-
-def train_tokenizer(path: Path) -> None:
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=600, special_tokens=["</s>"], show_progress=False
-    )
-    tokenizer.train_from_iterator((t for b in SIZES for t in texts(b)), trainer)
-    tokenizer.save(str(path))
-
-
-def here(library: str) -> bool:
-    try:
-        return find_spec(library) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def call(*arguments: str) -> str:
-    # Offline, so that no library asks its hub anything; apart, since they warn as they load.
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    done = subprocess.run(
-        [NARRASCOPE, "manifest", *arguments],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def check_drawn(manifest: Manifest, trainer: str, unit: str) -> None:
@@ -107,7 +68,7 @@ TOKEN_LIBRARIES = {"megatron": "megatron.core", "olmo-core": "olmo_core"}
 @pytest.mark.parametrize("trainer", LIBRARIES)
 def test_documents_are_drawn_as_planned(manifest: Manifest, tmp_path: Path, trainer: str) -> None:
     if not here(LIBRARIES[trainer]):
-        pytest.skip(f"{LIBRARIES[trainer]} is not installed: the extra [trainers]")
+        pytest.skip(f"{LIBRARIES[trainer]} is not installed: see docs/trainers.md")
     spread(manifest, tmp_path / "out", times=27)
     call("export", str(manifest.folder), "--to", trainer, "--out", str(tmp_path / "d"))
     check_drawn(manifest, trainer, "bytes")
@@ -117,7 +78,7 @@ def test_documents_are_drawn_as_planned(manifest: Manifest, tmp_path: Path, trai
 @pytest.mark.parametrize("trainer", TOKEN_LIBRARIES)
 def test_tokens_are_drawn_as_planned(manifest: Manifest, tmp_path: Path, trainer: str) -> None:
     if not here(TOKEN_LIBRARIES[trainer]):
-        pytest.skip(f"{TOKEN_LIBRARIES[trainer]} is not installed: the extra [trainers]")
+        pytest.skip(f"{TOKEN_LIBRARIES[trainer]} is not installed: see docs/trainers.md")
     spread(manifest, tmp_path / "out", words=22)
     train_tokenizer(tmp_path / "tokenizer.json")
     arguments = ("--tokenize", str(tmp_path / "tokenizer.json"), "--workers", "2")
@@ -149,7 +110,7 @@ def test_each_trainer_has_an_example() -> None:
 @pytest.mark.parametrize("trainer", examples())
 def test_the_example_works_as_pasted(manifest: Manifest, tmp_path: Path, trainer: str) -> None:
     if trainer == "streaming" and not here("streaming"):
-        pytest.skip("streaming is not installed: the extra [trainers]")
+        pytest.skip("streaming is not installed: see docs/trainers.md")
     spread(manifest, tmp_path / "REALISED", "realised")
     spread(manifest, tmp_path / "OUT")
     train_tokenizer(tmp_path / "tokenizer.json")
@@ -282,6 +243,29 @@ def test_a_weight_of_zero_is_refused(tmp_path: Path, trainer: str) -> None:
         export(manifest, to=trainer, out=tmp_path / "d")
 
 
+def test_a_bucket_without_text_is_refused(manifest: Manifest, tmp_path: Path) -> None:
+    materialise(manifest, tmp_path / "out", "buckets")
+    record = orjson.loads((tmp_path / "out" / "reweigh.json").read_bytes())
+    for entry in record["written"]:
+        entry["bytes"] *= entry["bucket"] != "dark"
+    (tmp_path / "out" / "reweigh.json").write_bytes(orjson.dumps(record))
+    with pytest.raises(ManifestError, match=r"'dark' holds no bytes, which Megatron-LM does not"):
+        export(manifest, to="megatron", out=tmp_path / "d")
+
+
+@pytest.mark.parametrize("trainer", ["nanotron", "olmo-core"])
+def test_without_tokens_the_command_that_makes_them_is_named(
+    manifest: Manifest, tmp_path: Path, trainer: str
+) -> None:
+    spread(manifest, tmp_path / "out")
+    train_tokenizer(tmp_path / "tokenizer.json")
+    notes = export(manifest, to=trainer, out=tmp_path / "d")
+    (command,) = (note for note in notes if note.startswith("no tokens yet: run `narrascope "))
+    words = command.split("`")[1].replace("TOKENIZER_FILE", str(tmp_path / "tokenizer.json"))
+    call(*words.split()[2:])
+    assert (tmp_path / "d" / "tokens" / "tokens.json").is_file()
+
+
 def test_dolma_refuses_weights_that_its_mixer_would_lose(
     manifest: Manifest, tmp_path: Path
 ) -> None:
@@ -356,5 +340,5 @@ def test_streaming_needs_its_library_to_write_shards(manifest: Manifest, tmp_pat
     if here("streaming"):
         pytest.skip("streaming is installed")
     materialise(manifest, tmp_path / "out", "buckets")
-    with pytest.raises(ManifestError, match=r"install mosaicml-streaming, .*narrascope.trainers"):
+    with pytest.raises(ManifestError, match=r"install mosaicml-streaming, as docs/trainers"):
         export(manifest, to="streaming", out=tmp_path / "d")
