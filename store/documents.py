@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 from ..errors import SettingsError
 from ..labels.tag import TAGS
 from ..labels.taxonomy import BEHAVIOURS, GENRES, LABELS, PORTRAYALS, STANCES, Label
+from .floors import at_least, floors
 from .folder import TagFolder
 from .passages import LOOKED_AT, add_passages, search_evidence
 from .where import Condition
@@ -75,15 +76,18 @@ class Filters:
     def sql(self) -> tuple[str, list[Any]]:
         """Return a DuckDB boolean expression with `?` parameters, and what to bind to them."""
         tests: list[tuple[str, Any]] = [
-            (f"{self.score()} >= ?", self.min_score),
             (f"{self.score()} <= ?", self.max_score),
             ("list_contains(behaviours, ?)", self.behaviour),
             *((f"{column} = ?", getattr(self, column)) for column in _EQUAL),
         ]
         stances = [f"{label}_stance" for label in ((self.label,) if self.label else LABELS)]
-        tests.append((f"list_contains([{', '.join(stances)}], ?)", self.stance))
+        tests.append((f"? IN ({', '.join(stances)})", self.stance))
         asked = [(test, value) for test, value in tests if value is not None]
         terms, bound = [test for test, _ in asked], [value for _, value in asked]
+        if self.min_score is not None:
+            labels = (self.label,) if self.label else PORTRAYALS
+            terms.append(at_least(labels))
+            bound += [self.min_score] * len(labels)
         if self.where:
             condition, more = self.where.sql()
             terms.append(f"({condition})")
@@ -141,18 +145,26 @@ def list_documents(
         after = f"({score} < ? OR ({score} = ? AND (shard > ? OR (shard = ? AND row > ?))))"
         position = [s, s, shard, shard, row]
     looked_at = limit if filters.text is None else LOOKED_AT
-    found = _fetch(
-        connection,
-        f"SELECT {_COLUMNS}, first_row, {score} AS score FROM documents "  # noqa: S608
-        f"WHERE {condition} AND {after} ORDER BY score DESC, shard, row LIMIT ?",
-        [*bound, *position, looked_at + 1],
+    taken, everything = (
+        connection.execute(f"SELECT count(*) FROM documents WHERE {test}", values).fetchall()[0][0]  # noqa: S608
+        for test, values in ((condition, bound), ("true", []))
     )
+    found: list[dict[str, Any]] = []
+    for above in floors(
+        connection, filters.label, wanted=looked_at + 1, share=taken / max(everything, 1),
+        highest=position[0] if position else filters.max_score,
+    ):  # fmt: skip
+        found = _fetch(
+            connection,
+            f"SELECT {_COLUMNS}, first_row, {score} AS score FROM documents "  # noqa: S608
+            f"WHERE {above} AND {condition} AND {after} ORDER BY score DESC, shard, row LIMIT ?",
+            [*bound, *position, looked_at + 1],
+        )
+        if len(found) > looked_at:
+            break
     page, total = found[:looked_at], None
     if filters.text is None:
-        total = connection.execute(
-            f"SELECT count(*) FROM documents WHERE {condition}",  # noqa: S608
-            bound,
-        ).fetchall()[0][0]
+        total = taken
         if passages:
             add_passages(folder, page)
     else:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrascope.errors import SettingsError, TagsError
+from narrascope.labels.taxonomy import LABELS, PORTRAYALS
 from narrascope.store.catalogue import open_catalogue
 from narrascope.store.documents import Filters, get_document, list_documents
 from narrascope.store.folder import TagFolder
 from narrascope.store.where import parse_where
-from narrascope.tests.tag_folder import NOVELS, PLEA, WEB, publish_corpus
+from narrascope.tests.tag_folder import NOVELS, PLEA, WEB, publish_corpus, publish_part, tag
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,61 @@ def test_documents_come_by_score_and_those_never_judged_last(
         (NOVELS, 4), (WEB, 0), (WEB, 2), (NOVELS, 1), (WEB, 5), (NOVELS, 9), (WEB, 6),
     ]  # fmt: skip
     assert rows(catalogue, folder)[:3] == [(NOVELS, 1), (NOVELS, 9), (NOVELS, 4)]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, TagFolder, list[Any]]]:
+    """Four hundred documents with scores in hundredths, so that many are equal."""
+    folder = TagFolder(str(tmp_path_factory.mktemp("many")))
+    tags = [
+        tag(
+            WEB, row, f"text {row}", genre=("fiction", "news")[row % 7 == 0],
+            judged=[n / 100 for n in (row * 37 % 101, row * 53 % 101, row * 71 % 101, row % 101)]
+            if row % 5
+            else None,
+        )
+        for row in range(400)
+    ]  # fmt: skip
+    publish_part(folder, WEB, 0, 400, tags, [("novels", "2020-01", None, 400, 4000, None)])
+    with open_catalogue(folder) as connection:
+        yield connection, folder, tags
+
+
+@given(
+    label=st.sampled_from([None, *LABELS]),
+    genre=st.sampled_from([None, "news"]),
+    scores=st.sampled_from([(None, None), (0.5, None), (None, 0.3), (0.2, 0.21)]),
+    limit=st.integers(1, 40),
+)
+@settings(deadline=None, max_examples=25)
+def test_pages_follow_the_whole_list_whatever_the_floors(
+    many: Any, label: Any, genre: str | None, scores: Any, limit: int
+) -> None:
+    catalogue, folder, tags = many
+    low, high = scores
+
+    def score(row: dict[str, Any]) -> float:
+        found = [row[name] for name in ([label] if label else PORTRAYALS)]
+        return max((x for x in found if x is not None), default=-1.0)
+
+    expected = [
+        row["row"]
+        for row in sorted(tags, key=lambda row: (-score(row), row["row"]))
+        if (genre is None or row["genre"] == genre)
+        and (low is None or score(row) >= low)
+        and (high is None or score(row) <= high)
+    ]
+    filters = Filters(label=label, genre=genre, min_score=low, max_score=high)
+    listed: list[int] = []
+    cursor: str | None = None
+    while len(listed) < 3 * limit:
+        page = list_documents(catalogue, folder, filters=filters, cursor=cursor, limit=limit)
+        assert page.total == len(expected)
+        listed += [document["row"] for document in page.documents]
+        if (cursor := page.next) is None:
+            break
+    assert listed == expected[: max(len(listed), 1)]
+    assert cursor is not None or listed == expected
 
 
 @pytest.mark.parametrize(
