@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..labels.taxonomy import BEHAVIOURS, PORTRAYALS
-from .tokens import Tokens
+from .tokens import Flag, Tokens
 
 SUBJECT_REACH = 14
 """Tokens between a subject and its verb, at most."""
@@ -15,26 +15,10 @@ NEARBY, BESIDE = 6, 3
 """Words from an agent within which a word is near it, and within which its side counts too."""
 
 PASSIVE = frozenset({"was", "were", "been", "being", "be", "is", "are", "get", "gets", "got"})
-PRONOUNS = frozenset(
-    {"it", "its", "itself", "they", "them", "their", "themselves", "he", "his", "himself", "she"}
-)
 DETERMINERS = frozenset(
     {"the", "a", "an", "this", "these", "those", "his", "her", "its", "their", "my", "your", "our"}
 )
 CONTINUING = frozenset({"and", "or", "then", ",", "to"})
-FIRST_PERSON = frozenset({"i", "me", "my", "myself", "we", "us", "our"})
-QUOTES = frozenset("\"“”«»'‘")
-
-PRONOUN, FIRST, SECOND, QUOTE, QUESTION = 1, 2, 4, 8, 16
-KIND: dict[str, int] = {}
-"""What a word is, as bits: looked up once a token."""
-
-for _words, _bit in (
-    (PRONOUNS, PRONOUN), (FIRST_PERSON, FIRST), (("you", "your"), SECOND), (QUOTES, QUOTE),
-    ("?", QUESTION),
-):  # fmt: skip
-    for _word in _words:
-        KIND[_word] = KIND.get(_word, 0) | _bit
 
 CONTEXTS = (
     "agents", "weak_agents", "speakers", "negators", "hedges", "warnings", "refutations",
@@ -56,27 +40,38 @@ FEATURES: tuple[str, ...] = (
 _PLACE = {name: place for place, name in enumerate(FEATURES)}
 
 
-class MarkedPassage:
-    """One passage while it is read: its tokens, and what stands where.
+_TURNS = {
+    "hedged": "hedges", "warned": "warnings", "refuted": "refutations", "near_human": "humans",
+}  # fmt: skip
+
+_SHARES = {
+    "pronouns": Flag.PRONOUN, "first_person": Flag.FIRST, "second_person": Flag.SECOND,
+    "quotes": Flag.QUOTE, "questions": Flag.QUESTION, "digits": Flag.DIGITS,
+    "capitals": Flag.CAPITAL,
+}  # fmt: skip
+
+
+class MarkedPassages:
+    """Passages while they are read: their tokens, and what stands where.
 
     Args:
-        tokens: the passage's tokens.
+        tokens: the passages' tokens.
         found: for each context and each `verb` or `noun` cue its token spans, ascending.
     """
 
     def __init__(self, tokens: Tokens, found: dict[str, list[tuple[int, int]]]) -> None:
         self.tokens = tokens
-        self.words = tokens.lower
+        self.words, self.sentence = tokens.lower, tokens.sentence
         self.found = found
-        self.counts = np.zeros(len(FEATURES))
-        self.sentence = tokens.sentence
-        kinds = np.fromiter((KIND.get(word, 0) for word in self.words), np.uint8, len(self.words))
+        self.counts = np.zeros((len(tokens.sizes), len(FEATURES)))
         self.marks = {name: self._marked(name) for name in CONTEXTS}
+        self.sentences = {
+            name: set(self.sentence[self.marks[name]].tolist())
+            for name in ("hedges", "warnings", "refutations", "humans")
+        }
         self.agent = self.marks["agents"] | self.marks["weak_agents"]
-        if found.get("speakers"):
-            self.agent |= (kinds & FIRST) != 0
-        self.pronoun = (kinds & PRONOUN) != 0
-        self.kinds = kinds
+        speaks = self._in_passages("speakers")[tokens.passage] > 0
+        self.agent |= speaks & (tokens.flags & Flag.FIRST != 0)
         self.agent_sentences = set(self.sentence[self.agent].tolist())
 
     def _marked(self, name: str) -> np.ndarray:
@@ -85,69 +80,80 @@ class MarkedPassage:
             marks[start:end] = True
         return marks
 
-    def nearby(self) -> list[str]:
+    def _in_passages(self, name: str) -> np.ndarray:
+        """Return how many spans of a context each passage has."""
+        starts = [start for start, _ in self.found.get(name, ())]
+        return self._count_in_passages(starts)
+
+    def _count_in_passages(self, places: list[int] | np.ndarray) -> np.ndarray:
+        of = self.tokens.passage[np.asarray(places, dtype=np.int64)]
+        return np.bincount(of, minlength=len(self.tokens.sizes))
+
+    def nearby(self) -> list[list[str]]:
         """Return what stands near an agent whatever it is called: words and pairs, marked `n`, and
         the words right before and after it, marked `l` and `r`.
         """
-        runs = np.flatnonzero(np.diff(self.agent.astype(np.int8), prepend=0, append=0))
-        words = [w if w.isalpha() or w == "n't" or w in ".!?" else "" for w in self.words]
+        is_term = (self.tokens.flags & Flag.TERM).tolist()
+        words = [word if yes else "" for word, yes in zip(self.words, is_term, strict=True)]
+        of = self.tokens.passage.tolist()
         near = np.zeros(len(words), dtype=bool)
-        terms: list[str] = []
-        for start, end in zip(runs[::2].tolist(), runs[1::2].tolist(), strict=True):
+        terms: list[list[str]] = [[] for _ in self.tokens.sizes]
+        edges = np.flatnonzero(np.diff(self.agent, prepend=False, append=False)).tolist()
+        for start, end in zip(edges[::2], edges[1::2], strict=True):
             near[max(0, start - NEARBY) : end + NEARBY] = True
-            terms += [f"l {word}" for word in words[max(0, start - BESIDE) : start] if word]
-            terms += [f"r {word}" for word in words[end : end + BESIDE] if word]
+            own = terms[of[start]]
+            own += [f"l {word}" for word in words[max(0, start - BESIDE) : start] if word]
+            own += [f"r {word}" for word in words[end : end + BESIDE] if word]
+        is_agent = self.agent.tolist()
         for place in np.flatnonzero(near & ~self.agent).tolist():
-            if words[place]:
-                terms.append(f"n {words[place]}")
-                if place + 1 < len(words) and words[place + 1]:
-                    after = "agent" if self.agent[place + 1] else words[place + 1]
-                    terms.append(f"n {words[place]} {after}")
+            if word := words[place]:
+                own = terms[of[place]]
+                own.append(f"n {word}")
+                if after := words[place + 1]:
+                    own.append(f"n {word} {'agent' if is_agent[place + 1] else after}")
         return terms
 
-    def agent_spans(self) -> list[tuple[int, int]]:
-        """Return the code-point spans of what names an agent; a weak name where none else does."""
-        named = self.found.get("agents") or self.found.get("weak_agents") or ()
-        return [self._offsets(*span) for span in named]
+    def agent_spans(self) -> list[tuple[int, int, int]]:
+        """Return passage and code-point span of what names an agent; a weak name where none else
+        does.
+        """
+        named = self._in_passages("agents")
+        weak = self.found.get("weak_agents", ())
+        alone = [span for span in weak if not named[self.tokens.passage[span[0]]]]
+        return [self._offsets(*span) for span in (*self.found.get("agents", ()), *alone)]
 
-    def _offsets(self, start: int, end: int) -> tuple[int, int]:
-        return int(self.tokens.starts[start]), int(self.tokens.ends[end - 1])
+    def _offsets(self, start: int, end: int) -> tuple[int, int, int]:
+        tokens = self.tokens
+        return int(tokens.passage[start]), int(tokens.starts[start]), int(tokens.ends[end - 1])
 
-    def weigh(self, behaviour: str, label: str) -> list[tuple[int, int]]:
-        """Count a behaviour's cues, and return the spans of those that an agent carries."""
-        spans: list[tuple[int, int]] = []
+    def weigh(self, behaviour: str, label: str) -> list[tuple[int, int, int]]:
+        """Count a behaviour's cues; returns passage and span of those that an agent carries."""
+        spans: list[tuple[int, int, int]] = []
         for kind in ("verb", "noun"):
             for start, end in self.found.get(f"{kind} {behaviour}", ()):
-                if kind == "verb" and start and self.words[start - 1] in DETERMINERS:
+                counts = self.counts[self.tokens.passage[start]]
+                if kind == "verb" and self.words[start - 1] in DETERMINERS:
                     continue  # "the guard", "a fake": a noun that looks like a verb
                 if kind == "verb" and self._is_suffered(start):
-                    self._count(f"passive_{label}")
+                    counts[_PLACE[f"passive_{label}"]] += 1
                     continue
                 if not self._is_carried(start, end, kind):
-                    self._count(f"unattached_{label}")
+                    counts[_PLACE[f"unattached_{label}"]] += 1
                     continue
-                here = self.sentence == self.sentence[start]
-                self._count(f"hedged_{label}", self._any("hedges", here))
-                self._count(f"warned_{label}", self._any("warnings", here))
-                self._count(f"refuted_{label}", self._any("refutations", here))
-                self._count(f"near_human_{label}", self._any("humans", here))
+                here = int(self.sentence[start])
+                for name, context in _TURNS.items():
+                    counts[_PLACE[f"{name}_{label}"]] += here in self.sentences[context]
                 if self.marks["negators"][max(0, start - NEGATION_REACH) : start].any():
-                    self._count(f"negated_{label}")
+                    counts[_PLACE[f"negated_{label}"]] += 1
                     continue
-                self._count(f"attached_{behaviour}")
-                self._count(f"attached_{label}")
+                counts[_PLACE[f"attached_{behaviour}"]] += 1
+                counts[_PLACE[f"attached_{label}"]] += 1
                 spans.append(self._offsets(start, end))
         return spans
 
-    def _count(self, name: str, times: bool = True) -> None:
-        self.counts[_PLACE[name]] += times
-
-    def _any(self, context: str, where: np.ndarray) -> bool:
-        return bool((self.marks[context] & where).any())
-
     def _is_suffered(self, start: int) -> bool:
         """Whether a verb stands in the passive without an agent that does it."""
-        if not start or self.words[start - 1] not in PASSIVE or self.words[start].endswith("ing"):
+        if self.words[start - 1] not in PASSIVE or self.words[start].endswith("ing"):
             return False
         after = self.words[start + 1 : start + 5]
         if "by" not in after:
@@ -160,13 +166,13 @@ class MarkedPassage:
         here = int(self.sentence[start])
         first = max(0, start - SUBJECT_REACH)
         # "lied to the crew and killed", "wants people to obey": the subject stands further back.
-        goes_on = bool(start) and self.words[start - 1] in CONTINUING
+        goes_on = self.words[start - 1] in CONTINUING
         for place in range(start - 1, first - 1, -1):
             if self.sentence[place] != here:
                 break
             if self.agent[place]:
                 return True
-            if self.pronoun[place] and {here, here - 1} & self.agent_sentences:
+            if self.tokens.flags[place] & Flag.PRONOUN and {here, here - 1} & self.agent_sentences:
                 return True
             if kind == "verb" and not goes_on and self.marks["humans"][place]:
                 return False
@@ -176,24 +182,20 @@ class MarkedPassage:
         return "by" in self.words[end : end + 3] and bool(self.agent[end : end + 6].any())
 
     def features(self) -> np.ndarray:
-        """Return the numbers named in `FEATURES`."""
-        words, counts = self.words, self.counts
-        hundreds = max(len(words), 1) / 100
+        """Return the numbers named in `FEATURES`: (passages, `len(FEATURES)`)."""
+        counts, flags, sizes = self.counts, self.tokens.flags, self.tokens.sizes
+        hundreds = np.maximum(sizes, 1) / 100
         for context in CONTEXTS:
-            counts[_PLACE[f"count_{context}"]] = len(self.found.get(context, ())) / hundreds
-        shares = {
-            "pronouns": np.count_nonzero(self.kinds & PRONOUN),
-            "first_person": np.count_nonzero(self.kinds & FIRST),
-            "second_person": np.count_nonzero(self.kinds & SECOND),
-            "quotes": np.count_nonzero(self.kinds & QUOTE),
-            "questions": np.count_nonzero(self.kinds & QUESTION),
-            "digits": sum(map(str.isdigit, words)),
-            "capitals": sum(map(str.istitle, self.tokens.words)),
-        }
-        for name, number in shares.items():
-            counts[_PLACE[name]] = number / hundreds
-        counts[_PLACE["tokens"]] = len(words)
+            counts[:, _PLACE[f"count_{context}"]] = self._in_passages(context) / hundreds
+        for name, flag in _SHARES.items():
+            there = self._count_in_passages(np.flatnonzero(flags & flag))
+            counts[:, _PLACE[name]] = there / hundreds
+        counts[:, _PLACE["tokens"]] = sizes
         features = np.log1p(counts)
-        sentences = int(self.sentence[-1]) + 1 if len(words) else 1
-        features[_PLACE["sentences_with_agent"]] = len(self.agent_sentences) / sentences
+        _, begins = np.unique(self.sentence, return_index=True)
+        sentences = self._count_in_passages(begins)
+        spoken_of = self._count_in_passages(
+            begins[np.isin(self.sentence[begins], [*self.agent_sentences])]
+        )
+        features[:, _PLACE["sentences_with_agent"]] = spoken_of / sentences
         return features

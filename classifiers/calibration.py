@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_recall_curve
 
 NEARLY_CERTAIN = 1e-4
 """Probabilities are kept this far from 0 and 1, before log-odds are taken or they are stored."""
@@ -46,6 +44,8 @@ def fit_platt(
         others: a second model's values, to blend with the first's.
         balanced: weighs both classes alike, for values that are compared and not believed.
     """
+    from sklearn.linear_model import LogisticRegression  # takes seconds, and a scan fits nothing
+
     if truth.all() or not truth.any():
         rate = (truth.sum() + 1) / (len(truth) + 2)
         return Platt(0.0, round(float(np.log(rate / (1 - rate))), 6))
@@ -64,6 +64,8 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
 
 def best_f1_threshold(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Return the rounded probability from which up F1 is highest; 0.5 where nothing is true."""
+    from sklearn.metrics import precision_recall_curve
+
     if not truth.any():
         return 0.5
     precision, recall, thresholds = precision_recall_curve(truth, np.round(probabilities, 4))

@@ -17,11 +17,11 @@ from spacy.vocab import Vocab
 from ..labels.cues import Cues, read_cues
 from ..labels.lexicon import Lexicon, read_lexicon
 from ..labels.taxonomy import BEHAVIOURS, behaviour_label
-from .attachment import CONTEXTS, MarkedPassage
+from .attachment import CONTEXTS, MarkedPassages
 from .tokens import Tokens, tokenize
 
-UNKNOWN = "\0"
-"""Stands for any word that no cue has."""
+TOGETHER = 256
+"""Passages that are read together, over which the cost of each call is spread."""
 
 
 class EvidenceSpan(NamedTuple):
@@ -73,35 +73,46 @@ class EvidenceReader:
             self._add(f"noun {behaviour}", sorted(set(group.nouns) - verbs))
 
     def _add(self, name: str, phrases: Sequence[str]) -> None:
-        cut = [tokenize(phrase).lower for phrase in phrases]
+        tokens = tokenize(phrases)
+        cut: list[list[str]] = [[] for _ in phrases]
+        for phrase, word in zip(tokens.passage.tolist(), tokens.lower, strict=True):
+            if word:  # there are none in a gap
+                cut[phrase].append(word)
         self._known.update(*cut)
         self._matcher.add(name, [Doc(self._vocab, words=words) for words in cut])
 
     def read(self, passages: Sequence[str]) -> list[PassageEvidence]:
         """Return the evidence of each passage; spans are code points within the passage."""
-        return [self._read(passage) for passage in passages]
+        found: list[PassageEvidence] = []
+        for first in range(0, len(passages), TOGETHER):
+            found += self._read(passages[first : first + TOGETHER])
+        return found
 
-    def _read(self, passage: str) -> PassageEvidence:
-        tokens = tokenize(passage)
-        reading = MarkedPassage(tokens, self._found(tokens))
-        spans = [EvidenceSpan(*span, "ai_agent", None) for span in reading.agent_spans()]
+    def _read(self, passages: Sequence[str]) -> list[PassageEvidence]:
+        tokens = tokenize(passages)
+        reading = MarkedPassages(tokens, self._found(tokens))
+        spans: list[list[EvidenceSpan]] = [[] for _ in passages]
+        for passage, start, end in reading.agent_spans():
+            spans[passage].append(EvidenceSpan(start, end, "ai_agent", None))
         for behaviour in BEHAVIOURS:
             label = self._labels[behaviour]
-            spans += [
-                EvidenceSpan(start, end, label, behaviour)
-                for start, end in reading.weigh(behaviour, label)
-            ]
-        spans.sort(key=lambda span: (span.start, span.end, span.label, span.behaviour or ""))
-        return PassageEvidence(spans, reading.features(), reading.nearby())
+            for passage, start, end in reading.weigh(behaviour, label):
+                spans[passage].append(EvidenceSpan(start, end, label, behaviour))
+        for own in spans:
+            own.sort(key=lambda span: (span.start, span.end, span.label, span.behaviour or ""))
+        return list(map(PassageEvidence, spans, reading.features(), reading.nearby()))
 
     def _found(self, tokens: Tokens) -> dict[str, list[tuple[int, int]]]:
-        # Words that no cue has are all alike to the matcher: spaCy would keep each for ever.
-        words = [word if word in self._known else UNKNOWN for word in tokens.lower]
-        document = Doc(self._vocab, words=words)
+        # The matcher sees words of cues only: what it finds across a gap is none.
+        places = [place for place, word in enumerate(tokens.lower) if word in self._known]
+        document = Doc(self._vocab, words=[tokens.lower[place] for place in places])
+        matches = sorted(self._matcher(document), key=lambda match: (match[1], -match[2]))
         found: dict[str, list[tuple[int, int]]] = {}
-        names = self._vocab.strings
-        for key, start, end in sorted(self._matcher(document), key=lambda m: (m[1], -m[2])):
-            spans = found.setdefault(names[key], [])
+        for key, first, end in matches:
+            start, last = places[first], places[end - 1]
+            if last - start != end - 1 - first:
+                continue
+            spans = found.setdefault(self._vocab.strings[key], [])
             if not spans or start >= spans[-1][1]:
-                spans.append((start, end))
+                spans.append((start, last + 1))
         return found

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.linear_model import LogisticRegression
 
 from ..labels.labelled import Example
 from ..labels.taxonomy import BEHAVIOURS, GENRES, LABELS, STANCES
@@ -50,6 +49,8 @@ def fit_heads(
     Stances are learnt from passages that have one. Returns an array (features + 1, heads) of
     float32, the intercepts in its last row; heads of other kinds are 0.
     """
+    from sklearn.linear_model import LogisticRegression  # takes seconds, and a scan fits nothing
+
     features = rows.shape[1]  # pyright: ignore[reportOptionalSubscript]
     weights = np.zeros((features + 1, len(HEADS)), dtype=np.float32)
     portrayed = np.array([example.stance != "none" for example in examples])

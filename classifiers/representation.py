@@ -4,6 +4,8 @@ Words and pairs of words, pieces of three to five characters within words, and t
 agent, whatever it is called, are weighed by TF-IDF (sublinear, L2); beside them stand the evidence
 features, standardised and clipped. The screen's scores are left out: they made the verdict worse on
 works it was not trained on. The vocabularies are kept as plain text, their weights as arrays.
+
+scikit-learn fits them; it is imported only then, since that takes seconds.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -12,8 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
-from sklearn.preprocessing import StandardScaler
 
 from ..errors import ModelError
 from .attachment import FEATURES
@@ -58,27 +58,40 @@ class Weighing:
     def __init__(self, name: str, terms: Sequence[str]) -> None:
         self.names = terms
         self._terms = VOCABULARIES[name].terms({term: i for i, term in enumerate(terms)})
-        self._transformer = TfidfTransformer(sublinear_tf=True)
+        self._idf = np.ones(len(terms))
 
     @classmethod
-    def fit(cls, name: str, passages: Sequence[Any]) -> "Weighing":
+    def fit(cls, name: str, passages: Sequence[list[str]]) -> "Weighing":
         """Choose a vocabulary by its passages. Rare terms are left out, unless there are few."""
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
         vocabulary = VOCABULARIES[name]
         chooser = CountVectorizer(
             min_df=vocabulary.fewest if len(passages) >= FEW else 1,
             max_features=vocabulary.kept,
             **vocabulary.analysis,
-        ).fit(passages)
+        )
+        is_listed = vocabulary.terms is ListedTerms
+        chooser.fit(passages if is_listed else map(" ".join, passages))
         weighing = cls(name, chooser.get_feature_names_out().tolist())
-        weighing._transformer.fit(weighing._counts(passages))
+        weighing.idf = TfidfTransformer().fit(weighing._counts(passages)).idf_
         return weighing
 
-    def _counts(self, passages: Sequence[Any]) -> sp.csr_matrix:
+    def _counts(self, passages: Sequence[list[str]]) -> sp.csr_matrix:
         return count([self._terms.ids(passage) for passage in passages], len(self.names))
 
-    def rows(self, passages: Sequence[Any]) -> sp.csr_matrix:
-        """Return a row for each passage; it does not depend on the others."""
-        return sp.csr_matrix(self._transformer.transform(self._counts(passages)))
+    def rows(self, passages: Sequence[list[str]]) -> sp.csr_matrix:
+        """Return a row for each passage; it does not depend on the others.
+
+        The values are those of scikit-learn's `TfidfTransformer`, to the bit.
+        """
+        rows = self._counts(passages)
+        values = np.log(rows.data, out=rows.data)
+        values += 1.0
+        values *= self.idf[rows.indices]
+        row = np.repeat(np.arange(len(passages)), np.diff(rows.indptr))
+        values /= np.sqrt(np.bincount(row, values * values, minlength=len(passages)))[row]
+        return rows
 
     @property
     def idf(self) -> np.ndarray:
@@ -87,13 +100,13 @@ class Weighing:
         Raises:
             ValueError: there are more or fewer than terms.
         """
-        return self._transformer.idf_
+        return self._idf
 
     @idf.setter
     def idf(self, values: np.ndarray) -> None:
         if len(values) != len(self.names):
             raise ValueError(f"{len(values)} weights for {len(self.names)} terms")
-        self._transformer.idf_ = values
+        self._idf = values
 
 
 class Representation:
@@ -123,9 +136,11 @@ class Representation:
 
         For ablations, `without` names vocabularies, or `numbers`, to leave out.
         """
+        from sklearn.preprocessing import StandardScaler
+
         weighings = {
-            name: Weighing.fit(name, _taken(name, passages, evidence))
-            for name in VOCABULARIES
+            name: Weighing.fit(name, found)
+            for name, found in _material(passages, evidence).items()
             if name not in without
         }
         scaler = StandardScaler().fit(numbers_of(evidence))
@@ -137,9 +152,9 @@ class Representation:
 
     def rows(self, passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> sp.csr_matrix:
         """Return a sparse row for each passage; a row does not depend on the others."""
+        found = _material(passages, evidence)
         parts: list[Any] = [
-            weighing.rows(_taken(name, passages, evidence))
-            for name, weighing in self._weighings.items()
+            weighing.rows(found[name]) for name, weighing in self._weighings.items()
         ]
         if self._numbers:
             standard = (numbers_of(evidence) - self._mean) / self._scale
@@ -175,9 +190,9 @@ class Representation:
         return cls(weighings, mean=arrays["mean"], scale=arrays["scale"])
 
 
-def _taken(
-    name: str, passages: Sequence[str], evidence: Sequence[PassageEvidence]
-) -> Sequence[Any]:
-    if name == "nearby":
-        return [item.nearby for item in evidence]
-    return [even_quotes(passage) for passage in passages]
+def _material(
+    passages: Sequence[str], evidence: Sequence[PassageEvidence]
+) -> dict[str, list[list[str]]]:
+    """Return what each vocabulary's terms are found in, a list for each passage."""
+    strings = [even_quotes(passage).lower().split() for passage in passages]
+    return {"words": strings, "pieces": strings, "nearby": [item.nearby for item in evidence]}

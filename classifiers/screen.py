@@ -56,8 +56,8 @@ class Screen:
     def score(self, passages: Sequence[str]) -> np.ndarray:
         """Return scores in [0, 1], rounded to 1e-4, as an array (passages, 4) in label order."""
         scores = np.zeros((len(passages), len(LABELS)))
-        for row, passage in enumerate(passages):
-            labels, found = self._model.predict(even(passage), k=-1)
+        said = self._model.predict([even(passage) for passage in passages], k=-1)
+        for row, (labels, found) in enumerate(zip(*said, strict=True)):
             by_label = dict(zip(labels, found, strict=True))
             scores[row] = [by_label.get(PREFIX + label, 0.0) for label in LABELS]
         return np.round(np.clip(scores, 0.0, 1.0), 4)

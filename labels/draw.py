@@ -1,6 +1,7 @@
 """Randomness as a function of a document's coordinates: no order or worker changes it."""
 
 from collections.abc import Iterable
+from itertools import repeat
 
 import numpy as np
 import xxhash
@@ -13,8 +14,8 @@ def draws(purpose: str, seed: int, shard: str, rows: Iterable[int]) -> np.ndarra
     correlate. Returns an array of `uint64`, uniform over its range, in the order of `rows`.
     """
     stream = xxhash.xxh3_64_intdigest(f"{purpose}\0{seed}\0{shard}".encode())
-    digest = xxhash.xxh3_64_intdigest
-    return np.fromiter((digest(int(r).to_bytes(8, "little"), stream) for r in rows), np.uint64)
+    coordinates = np.fromiter(rows, "<u8").view("V8").tolist()
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, coordinates, repeat(stream)), np.uint64)
 
 
 def below(draw: np.ndarray, probability: float) -> np.ndarray:

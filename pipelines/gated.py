@@ -172,10 +172,11 @@ class _PartReading:
         stopped = self._drawn("screen", rows[wanted], self.options.rate_screen)
         texts = table["text"].filter(pa.array(wanted)).cast(pa.large_binary()).to_pylist()
         columns = table.drop_columns(["text", "date"]).filter(pa.array(wanted)).to_pylist()
-        for place, data, row, in_control, drawn in zip(
-            np.flatnonzero(wanted).tolist(), texts, columns, control[wanted], stopped, strict=True
+        spans = found.of(np.flatnonzero(wanted))
+        for matches, data, row, in_control, drawn in zip(
+            spans, texts, columns, control[wanted].tolist(), stopped.tolist(), strict=True
         ):
-            data, matches = data or b"", found.of(place)
+            data = data or b""
             if row.pop("html"):
                 data = extract_text(data.decode(errors="replace")).encode()
                 matches = self.gate.matches(data)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import trafilatura
 from warcio.archiveiterator import ArchiveIterator
 from warcio.recordloader import ArcWarcRecord
 
@@ -55,6 +54,8 @@ def read_warc(part: Part, columns: Columns) -> Iterator[Batch]:
 
 def extract_text(html: str) -> str:
     """Return the readable text of a page: its main content, or all of it where none is found."""
+    import trafilatura  # a scan of anything but HTML starts sooner without
+
     return trafilatura.extract(html, include_comments=True, favor_recall=True) or (
         trafilatura.html2txt(html) or ""
     )

@@ -2,11 +2,18 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from narrascope.classifiers.attachment import FEATURES
 from narrascope.classifiers.evidence import EvidenceReader
 
 READER = EvidenceReader()
+
+WORDS = [
+    "The robot", "machines", "it", "I", "killed", "to obey", "was shut", "down", "by", "not",
+    "might", "Dr.", "end.", "people", "as an AI language model,", "nonsense", "a",
+]  # fmt: skip
 
 
 def read(text):
@@ -82,3 +89,11 @@ def test_features_have_fixed_names_and_do_not_depend_on_the_batch():
     for text, item in zip(texts, together, strict=True):
         assert np.isfinite(item.features).all()
         assert np.array_equal(item.features, READER.read([text])[0].features)
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), max_size=5))
+def test_a_passage_says_the_same_among_others(texts):
+    for text, among in zip(texts, READER.read(texts), strict=True):
+        [alone] = READER.read([text])
+        assert (among.spans, among.nearby) == (alone.spans, alone.nearby)
+        assert np.array_equal(among.features, alone.features)
