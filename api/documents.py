@@ -7,13 +7,13 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from ..labels.tag import TAGS
 from ..labels.taxonomy import Behaviour, Genre, Label, Stance
-from ..store.documents import MAX_LIMIT, MAX_TEXT, Filters, get_document, list_documents
+from ..store.documents import MAX_LIMIT, MAX_TEXT, Filters, get_document
 from ..store.where import parse_where
 from .access import Caller, CallerOf, needs, require
 from .conditional import UNCHANGED, ValidatorOf
 from .problems import Problem
 from .schemas import Documents, OneDocument
-from .service import Cursor, Service, ServiceOf
+from .service import Cursor, Reading, Service, ServiceOf
 from .tabular import CSV, JSON, TABLE, Form, give
 
 router = APIRouter(prefix="/v1", tags=["documents"], dependencies=[needs("read")])
@@ -37,7 +37,7 @@ def get_documents(
     request: Request,
     service: ServiceOf,
     form: Form,
-    cursor_over: Cursor,
+    reading: Reading,
     caller: CallerOf,
     validator: ValidatorOf,
     label: Annotated[
@@ -89,9 +89,7 @@ def get_documents(
         behaviour=behaviour, source=source, domain=domain, month=month, shard=shard,
         where=parse_where(where) if where else None, text=text,
     )  # fmt: skip
-    page = list_documents(
-        cursor_over, service.folder, filters=filters, cursor=cursor, limit=limit, passages=passages
-    )
+    page = service.documents(reading, filters, cursor=cursor, limit=limit, passages=passages)
     for document in page.documents:
         _withhold(document, service, caller)
     if form != JSON:

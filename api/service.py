@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from ..labels.taxonomy import LABELS, Label
 from ..store.audits import tags_digest
+from ..store.documents import Filters, Page, count_documents, list_documents
 from ..store.folder import TagFolder
 from ..store.prevalence import DEFAULT_THRESHOLD, Shares, prevalence
 from ..store.where import parse_where
@@ -20,7 +21,7 @@ from .metrics import Metrics
 from .places import Places
 from .reader import CatalogueReader
 
-_KEPT_SHARES = 256
+_REMEMBERED = 256
 
 
 @dataclass(kw_only=True, repr=False)
@@ -56,6 +57,7 @@ class Service:
     building: threading.Lock = field(default_factory=threading.Lock)
     _scoring: threading.Lock = field(default_factory=threading.Lock)
     _shares: dict[tuple, Shares] = field(default_factory=dict)
+    _totals: dict[tuple[str, Filters], int] = field(default_factory=dict)
     _tags: tuple[str, str] = ("", "")
 
     def shares(
@@ -81,10 +83,31 @@ class Service:
                 where=parse_where(where) if where else None, thresholds=self.thresholds,
                 limit=limit, folder=self.folder,
             )  # fmt: skip
-            if len(self._shares) >= _KEPT_SHARES:
+            if len(self._shares) >= _REMEMBERED:
                 self._shares.clear()
             self._shares[asked] = rows
         return rows
+
+    def documents(
+        self, reading: tuple[duckdb.DuckDBPyConnection, str], filters: Filters, *,
+        cursor: str | None, limit: int, passages: bool,
+    ) -> Page:  # fmt: skip
+        """Return a page of documents from a catalogue and its version; totals are remembered.
+
+        Raises:
+            SettingsError: the cursor is not one of these filters.
+            TagsError: a tag file that the passages are in cannot be read.
+        """
+        catalogue, version = reading
+        asked = (version, filters)
+        if asked not in self._totals:
+            if len(self._totals) >= _REMEMBERED:
+                self._totals.clear()
+            self._totals[asked] = count_documents(catalogue, filters)
+        return list_documents(
+            catalogue, self.folder, filters=filters, cursor=cursor, limit=limit, passages=passages,
+            total=self._totals[asked],
+        )  # fmt: skip
 
     def flagged_from(self) -> dict[Label, float]:
         """Return by label the probability from which a document is flagged."""

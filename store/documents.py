@@ -115,6 +115,7 @@ def list_documents(
     cursor: str | None = None,
     limit: int = 20,
     passages: bool = False,
+    total: int | None = None,
 ) -> Page:
     """Return a page of candidate documents, the highest score first, then by shard and row.
 
@@ -130,6 +131,8 @@ def list_documents(
         cursor: `Page.next` of the page before, under the same filters.
         limit: how many documents, from 1 to 100.
         passages: whether to read the passages.
+        total: how many there are in all, where that is known; counting them takes as long as
+            finding the highest.
 
     Raises:
         SettingsError: the limit is out of range, or the cursor is not one of these filters.
@@ -145,13 +148,12 @@ def list_documents(
         after = f"({score} < ? OR ({score} = ? AND (shard > ? OR (shard = ? AND row > ?))))"
         position = [s, s, shard, shard, row]
     looked_at = limit if filters.text is None else LOOKED_AT
-    taken, everything = (
-        connection.execute(f"SELECT count(*) FROM documents WHERE {test}", values).fetchall()[0][0]  # noqa: S608
-        for test, values in ((condition, bound), ("true", []))
-    )
+    if total is None:
+        total = count_documents(connection, filters)
+    everything = count_documents(connection, Filters())
     found: list[dict[str, Any]] = []
     for above in floors(
-        connection, filters.label, wanted=looked_at + 1, share=taken / max(everything, 1),
+        connection, filters.label, wanted=looked_at + 1, share=total / max(everything, 1),
         highest=position[0] if position else filters.max_score,
     ):  # fmt: skip
         found = _fetch(
@@ -162,12 +164,12 @@ def list_documents(
         )
         if len(found) > looked_at:
             break
-    page, total = found[:looked_at], None
+    page = found[:looked_at]
     if filters.text is None:
-        total = taken
         if passages:
             add_passages(folder, page)
     else:
+        total = None
         page, looked_at = search_evidence(folder, page, filters.text, limit=limit)
     last = None
     if len(found) > looked_at:
@@ -175,6 +177,13 @@ def list_documents(
         last = _encode(end["score"], end["shard"], end["row"], filters.digest())
     shown = [_presented(document, passages=passages) for document in page]
     return Page(shown, total, last)
+
+
+def count_documents(connection: duckdb.DuckDBPyConnection, filters: Filters) -> int:
+    """Return how many documents filters take, but for `text`, which only passages tell of."""
+    condition, bound = filters.sql()
+    query = f"SELECT count(*) FROM documents WHERE {condition}"  # noqa: S608
+    return connection.execute(query, bound).fetchall()[0][0]
 
 
 def get_document(
