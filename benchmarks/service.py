@@ -1,13 +1,18 @@
 """How fast the service answers over a large catalogue, and whether it stays so.
 
-    python benchmarks/service.py [--rows 2000000] [--soak 10000] [--shared] [--out FILE]
+    python benchmarks/service.py [--rows 20000000] [--soak 100000] [--soak-rows 200000] [--shared]
+                                 [--out FILE]
 
 A catalogue of synthetic tag rows (those of `stats.py`) is laid beside a tag folder of one empty
 part, and `narrascope serve --workers 2` serves it, logs off. Requests come from this process, over
 HTTP. At a rate they are sent when they are due, whether or not earlier ones are answered, and their
-time counts from then. The soak keeps eight requests going, while the tag folder changes every
-second between two states that each have a catalogue: server processes look every ten seconds, and
-open the other one. Building a catalogue is not measured here. The result is written as it comes.
+time counts from then.
+
+The soak has a catalogue of its own: of twenty million rows two processes answer some 25 mixed
+requests a second, which would take it over an hour. It keeps eight requests going, while the tag
+folder changes every second between two states that each have a catalogue: server processes look
+every ten seconds, and open the other one. Building a catalogue is not measured here. The result is
+written as it comes.
 """
 
 import argparse
@@ -201,6 +206,18 @@ def serving(tags: Path) -> Iterator[tuple[str, int]]:
             server.terminate()
 
 
+@contextmanager
+def served(rows: int, keep: Callable[..., None]) -> Iterator[tuple[Path, str, int]]:
+    """Lay a catalogue and serve it: the tag folder, the address, and the parent process."""
+    with tempfile.TemporaryDirectory() as folder:
+        tags = Path(folder) / "tags"
+        began = time.perf_counter()
+        lay(tags, rows)
+        keep(laid_in_s=round(time.perf_counter() - began, 1))
+        with serving(tags) as (url, parent):
+            yield tags, url, parent
+
+
 def resident_mb(parent: int) -> list[float]:
     """Return the resident memory of each server process, in MB."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
@@ -219,8 +236,10 @@ async def swapping(folder: Path) -> None:
         await asyncio.sleep(1)
 
 
-async def soak(load: Load, number: int, parent: int, swaps: Awaitable[None]) -> dict[str, Any]:
+async def soak(url: str, number: int, parent: int, swaps: Awaitable[None]) -> dict[str, Any]:
     """Send many requests while the catalogue is swapped; memory is read ten times among them."""
+    load = await warmed(url)
+    load.catalogues = []
     asks, began = mixed(), time.perf_counter()
     swapper = asyncio.ensure_future(swaps)
     memory = [resident_mb(parent)]
@@ -233,14 +252,18 @@ async def soak(load: Load, number: int, parent: int, swaps: Awaitable[None]) -> 
     return load.told() | told | {"catalogues_seen": len(load.catalogues), "resident_mb": memory}
 
 
-async def measure(
-    url: str, parent: int, number: int, swaps: Awaitable[None], keep: Callable[..., None]
-) -> None:
-    """Measure one thing after the other, and keep each."""
+async def warmed(url: str) -> Load:
+    """Return a load after models and files were read once."""
     load = Load(url)
-    for asks in (texts(), pages(), prevalences(anew=False)):  # models and files are loaded once
+    for asks in (texts(), pages(), prevalences(anew=False)):
         await load.in_turn(asks, 40, at_once=AT_ONCE)
     load.told()
+    return load
+
+
+async def measure(url: str, keep: Callable[..., None]) -> None:
+    """Measure one route after the other, and keep each."""
+    load = await warmed(url)
     answer = httpx.post(f"{url}/v1/score", json=next(texts())[2], timeout=60)
     scored = answer.json()["results"][0]
     keep(score_stage=scored["stage"])
@@ -250,15 +273,14 @@ async def measure(
     for name, asks in (("documents", pages()), ("score", texts())):
         await load.in_turn(asks, 200)
         keep(**{name: load.told()})
-    load.catalogues = []
-    keep(soak=await soak(load, number, parent, swaps))
 
 
 def main() -> None:
     """Measure, print, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--soak", type=int, default=10_000, help="requests of the soak")
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--soak", type=int, default=100_000, help="requests of the soak")
+    parser.add_argument("--soak-rows", type=int, default=200_000)
     parser.add_argument("--shared", action="store_true", help="note that the machine was shared")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "service.json")
     arguments = parser.parse_args()
@@ -278,14 +300,11 @@ def main() -> None:
         print(measured, flush=True)
         arguments.out.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2) + b"\n")
 
-    with tempfile.TemporaryDirectory() as folder:
-        tags = Path(folder) / "tags"
-        began = time.perf_counter()
-        lay(tags, arguments.rows)
-        keep(laid_in_s=round(time.perf_counter() - began, 1))
-        with serving(tags) as (url, parent):
-            swaps = swapping(tags)
-            asyncio.run(measure(url, parent, arguments.soak, swaps, keep))
+    with served(arguments.rows, keep) as (_, url, _):
+        asyncio.run(measure(url, keep))
+    with served(arguments.soak_rows, lambda **_: None) as (tags, url, parent):
+        told = asyncio.run(soak(url, arguments.soak, parent, swapping(tags)))
+        keep(soak=told | {"rows": arguments.soak_rows})
 
 
 if __name__ == "__main__":
