@@ -62,7 +62,7 @@ Ask = tuple[str, str, dict[str, Any] | None]
 def prevalences(*, anew: bool) -> Iterator[Ask]:
     """Yield what the page's overview asks; `anew` so that no answer is remembered."""
     groups = ("", "&by=source", "&by=month", "&by=genre", "&by=stance", "&by=behaviour")
-    limit = itertools.count(1000) if anew else itertools.repeat(1000)
+    limit = itertools.cycle(range(1000, 10_001)) if anew else itertools.repeat(1000)
     for label in itertools.cycle(PORTRAYALS):
         for by in groups:
             yield "GET", f"/v1/prevalence?label={label}{by}&limit={next(limit)}", None
