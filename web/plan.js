@@ -123,7 +123,7 @@ function moved(plan, of, choose) {
   const select = el("select", { "aria-label": "Collateral by", on: { change: (event) => choose(event.target.value) } }, GROUPS.map((by) => el("option", { value: by, selected: by === breakdown }, `by ${by}`)));
   return [
     el("p", {}, `Buckets of another weight than 1 touch ${amount(touched, plan.unit)}, of which ${amount(unlabelled, plan.unit)} (${percent(touched ? unlabelled / touched : 0)}) reach the threshold of no portrayal.`),
-    el("div", { class: "buttons" }, select, el("span", {}, `change of size, in ${plan.unit}, most moved first`)),
+    el("div", { class: "buttons" }, select, el("span", {}, `change in per cent; what moves most ${plan.unit} first`)),
     shown.length ? diverging(shown, `Change of size by ${breakdown}`) : el("p", { class: "empty" }, `No ${breakdown} changes by as much as 0.01%.`),
     el("details", { "data-name": "collateral-table" }, el("summary", {}, "As a table"),
       table(`Change by ${breakdown}`, [breakdown, "before", "after", "change", "touched", "of it no portrayal"], rows.slice(0, 100).map((row) => [
