@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -99,14 +99,16 @@ class Service:
             TagsError: a tag file that the passages are in cannot be read.
         """
         catalogue, version = reading
-        asked = (version, filters)
-        if asked not in self._totals:
+        asked = (version, replace(filters, text=None))  # a text is not counted
+        total = self._totals.get(asked)
+        if total is None:
+            total = count_documents(catalogue, filters)
             if len(self._totals) >= _REMEMBERED:
                 self._totals.clear()
-            self._totals[asked] = count_documents(catalogue, filters)
+            self._totals[asked] = total
         return list_documents(
             catalogue, self.folder, filters=filters, cursor=cursor, limit=limit, passages=passages,
-            total=self._totals[asked],
+            total=total,
         )  # fmt: skip
 
     def flagged_from(self) -> dict[Label, float]:
@@ -123,9 +125,11 @@ class Service:
 
         It is remembered: every receipt is read for it.
         """
-        if self._tags[0] != version:
-            self._tags = (version, tags_digest(self.folder))
-        return self._tags[1]
+        known, digest = self._tags
+        if known != version:
+            digest = tags_digest(self.folder)
+            self._tags = (version, digest)
+        return digest
 
     def shows_text(self, caller: Caller) -> bool:
         """Return whether a caller may see the text of passages."""

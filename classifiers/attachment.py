@@ -39,10 +39,10 @@ FEATURES: tuple[str, ...] = (
 
 _PLACE = {name: place for place, name in enumerate(FEATURES)}
 
-
 _TURNS = {
     "hedged": "hedges", "warned": "warnings", "refuted": "refutations", "near_human": "humans",
 }  # fmt: skip
+"""Features that count attached cues by what else stands in their sentence."""
 
 _SHARES = {
     "pronouns": Flag.PRONOUN, "first_person": Flag.FIRST, "second_person": Flag.SECOND,
@@ -65,9 +65,8 @@ class MarkedPassages:
         self.found = found
         self.counts = np.zeros((len(tokens.sizes), len(FEATURES)))
         self.marks = {name: self._marked(name) for name in CONTEXTS}
-        self.sentences = {
-            name: set(self.sentence[self.marks[name]].tolist())
-            for name in ("hedges", "warnings", "refutations", "humans")
+        self.sentences_with = {
+            name: set(self.sentence[self.marks[name]].tolist()) for name in _TURNS.values()
         }
         self.agent = self.marks["agents"] | self.marks["weak_agents"]
         speaks = self._in_passages("speakers")[tokens.passage] > 0
@@ -142,7 +141,7 @@ class MarkedPassages:
                     continue
                 here = int(self.sentence[start])
                 for name, context in _TURNS.items():
-                    counts[_PLACE[f"{name}_{label}"]] += here in self.sentences[context]
+                    counts[_PLACE[f"{name}_{label}"]] += here in self.sentences_with[context]
                 if self.marks["negators"][max(0, start - NEGATION_REACH) : start].any():
                     counts[_PLACE[f"negated_{label}"]] += 1
                     continue

@@ -1,4 +1,4 @@
-"""Evidence: who does what in a passage, told by rules over spaCy tokens.
+"""Evidence: who does what in a passage, told by rules over tokens.
 
 A cue speaks for a behaviour where an artificial agent is near enough in the same sentence to be
 its subject; negation, hedges, warnings and denials around it are counted. The rules find spans to

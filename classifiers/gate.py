@@ -64,10 +64,10 @@ def blanked(spelling: bytes) -> list[bytes]:
 
 
 def spelling_pattern(spelling: bytes) -> bytes:
-    """Return a spelling's byte pattern without its boundaries, in the syntax all engines share; it
-    matches as many bytes as the spelling has: a space stands for exactly one of `BLANKS`.
+    """Return a spelling's byte pattern without its boundaries, for RE2 and `re`; it matches as many
+    bytes as the spelling has: a space stands for exactly one of `BLANKS`.
     """
-    return re.escape(spelling).replace(rb"\ ", rb"[ \t\r\n]")
+    return re.escape(spelling).replace(rb"\ ", b"[" + BLANKS + b"]")
 
 
 class Engine(Protocol):

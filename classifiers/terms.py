@@ -7,12 +7,12 @@ a process and kept, since the same strings come again and again. The counts are 
 
 import re
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
 
-from .tokens import LONGEST_KEPT
+from .kept import Kept
 
 WORD = re.compile(r"\w\w+")
 """What `TfidfVectorizer` takes for a word, in lower case."""
@@ -21,7 +21,7 @@ PIECES = (3, 5)
 """Fewest and most characters of a piece of a word, its blanks included."""
 
 KEPT = 200_000
-"""Strings whose terms are kept in memory, some 60 MB of pieces and 30 MB of words at most."""
+"""Strings whose terms are kept in memory, some 60 MB of pieces and 30 MB of words when full."""
 
 _ID = np.dtype(np.int32)
 _NO_PAIR = np.iinfo(np.int64).max
@@ -37,27 +37,13 @@ def pieces_of(word: str) -> list[str]:
     return [padded[i : i + n] for n in lengths for i in range(len(padded) - n + 1)]
 
 
-class _Kept(dict[str, bytes]):
-    """What was looked up for each string, as int32; all of it is forgotten when it gets too much.
+def _packed(ids: Iterable[int]) -> bytes:
+    return array("i", ids).tobytes()
 
-    It may be filled by several threads: a string's value is always the same.
-    """
 
-    def __init__(self, look_up: Callable[[str], Iterable[int]]) -> None:
-        super().__init__()
-        self._look_up = look_up
-
-    def __missing__(self, string: str) -> bytes:
-        found = array("i", self._look_up(string)).tobytes()
-        if len(string) <= LONGEST_KEPT:
-            if len(self) >= KEPT:
-                self.clear()
-            self[string] = found
-        return found
-
-    def joined(self, strings: Iterable[str]) -> np.ndarray:
-        """Return what was looked up for some strings, one after another."""
-        return np.frombuffer(b"".join(map(self.__getitem__, strings)), _ID)
+def _joined(kept: Kept[bytes], strings: Iterable[str]) -> np.ndarray:
+    """Return the ids kept for some strings, one after another."""
+    return np.frombuffer(b"".join(map(kept.__getitem__, strings)), _ID)
 
 
 class WordTerms:
@@ -67,8 +53,11 @@ class WordTerms:
         words = dict.fromkeys(word for term in vocabulary for word in term.split(" "))
         numbers = {word: number for number, word in enumerate(words)}
         self._size = len(numbers) + 1  # the last number is that of unknown words
-        self._numbers = _Kept(
-            lambda string: [numbers.get(word, len(numbers)) for word in WORD.findall(string)]
+        self._numbers = Kept(
+            lambda string: _packed(
+                numbers.get(word, len(numbers)) for word in WORD.findall(string)
+            ),
+            most=KEPT,
         )
         self._singles = np.full(self._size, -1, _ID)
         pairs: list[tuple[int, int]] = []
@@ -85,7 +74,7 @@ class WordTerms:
 
         Takes a passage in lower case, cut at white space.
         """
-        numbers = self._numbers.joined(strings)
+        numbers = _joined(self._numbers, strings)
         singles = self._singles[numbers]
         pairs = numbers[:-1].astype(np.int64) * self._size + numbers[1:]
         near = np.searchsorted(self._pairs, pairs)
@@ -98,8 +87,9 @@ class PieceTerms:
 
     def __init__(self, vocabulary: dict[str, int]) -> None:
         get = vocabulary.get
-        self._kept = _Kept(
-            lambda word: [term for term in map(get, pieces_of(word)) if term is not None]
+        self._kept = Kept(
+            lambda word: _packed(term for term in map(get, pieces_of(word)) if term is not None),
+            most=KEPT,
         )
 
     def ids(self, strings: Sequence[str]) -> np.ndarray:
@@ -107,7 +97,7 @@ class PieceTerms:
 
         Takes a passage in lower case, cut at white space.
         """
-        return self._kept.joined(strings)
+        return _joined(self._kept, strings)
 
 
 class ListedTerms:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .kept import Kept
+
 TOKEN = re.compile(
     r"""(?:
     [A-Za-z](?:\.[A-Za-z])+\b   # initials; a full stop after them stands alone
@@ -46,9 +48,6 @@ QUOTES = frozenset("\"“”«»'‘")
 
 KEPT_LEXEMES = 100_000
 """Tokens whose lexemes are kept in memory, some 30 MB at most."""
-
-LONGEST_KEPT = 40
-"""Characters of a string that is kept: a longer one hardly comes again."""
 
 _STRAIGHT = {"‘": "'", "’": "'", "“": '"', "”": '"'}
 _BLANK = {"\n": " ", "\t": " ", "\r": " ", "\u00a0": " "}
@@ -92,21 +91,6 @@ class Lexeme(NamedTuple):
     flags: int
 
 
-class Lexemes(dict[str, Lexeme]):
-    """Lexemes by token and blank; all are forgotten when they get too many."""
-
-    def __missing__(self, token: str) -> Lexeme:
-        lexeme = _lexeme(token)
-        if len(token) <= LONGEST_KEPT:
-            if len(self) >= KEPT_LEXEMES:
-                self.clear()
-            self[token] = lexeme
-        return lexeme
-
-
-_LEXEMES = Lexemes()
-
-
 def _lexeme(token: str) -> Lexeme:
     word = token if token.isspace() else token.removesuffix(" ")
     lower = word.lower()
@@ -127,6 +111,9 @@ def _lexeme(token: str) -> Lexeme:
         | Flag.QUESTION * (lower == "?")
     )
     return Lexeme(lower, flags)
+
+
+_LEXEMES = Kept(_lexeme, most=KEPT_LEXEMES)
 
 
 @dataclass(frozen=True, slots=True)

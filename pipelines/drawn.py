@@ -11,6 +11,7 @@ import xxhash
 from ..errors import SourceError, one_line
 from ..store.audits import Key
 from ..store.folder import TagFolder
+from ..store.receipts import require_receipts
 from .batches import Columns
 from .formats import read_part
 from .parts import Part, list_corpus, plan_parts
@@ -30,7 +31,7 @@ def texts_of(
     Raises:
         SourceError: the corpus cannot be read, or a document is missing or has changed.
     """
-    receipts = folder.require_receipts().select(["root", "options", "format"]).to_pylist()
+    receipts = require_receipts(folder).select(["root", "options", "format"]).to_pylist()
     formats = {receipt["format"] for receipt in receipts}
     source = source or receipts[0]["root"]
     columns = Columns(**orjson.loads(receipts[0]["options"])["columns"])

@@ -15,6 +15,7 @@ from ..labels.taxonomy import LABELS
 from .audits import Audit, read_audit, tags_digest
 from .folder import TagFolder
 from .labelling_file import read_labelling_file
+from .receipts import require_receipts
 from .settled import UNREAD, latest_records, settle
 
 
@@ -44,7 +45,7 @@ def import_labels(folder: TagFolder, files: Sequence[Path]) -> ImportReport:
         LabelsError: a file cannot be read at all.
         TagsError: the folder is missing or holds no finished scan.
     """
-    folder.require_receipts()
+    require_receipts(folder)
     records: list[tuple[str, Any]] = []
     for path in files:
         records += read_labelling_file(path)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from ..errors import TagsError, one_line
 from .audits import Key
 from .folder import TagFolder
+from .receipts import require_receipts
 
 Span = tuple[int, int]
 
@@ -49,7 +50,7 @@ def kept_texts(
     """
     parts: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
     first_rows: defaultdict[str, list[int]] = defaultdict(list)
-    for receipt in folder.require_receipts().select(["shard", "first_row"]).to_pylist():
+    for receipt in require_receipts(folder).select(["shard", "first_row"]).to_pylist():
         first_rows[receipt["shard"]].append(receipt["first_row"])
     for shard in first_rows.values():
         shard.sort()

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..errors import SettingsError, TagsError, one_line
 from ..labels.audit import ITEMS, LABELLED, SAMPLE, Design
 from .folder import TagFolder
+from .receipts import require_receipts
 
 Key = tuple[str, int]
 """A document: its shard and row."""
@@ -31,10 +32,8 @@ def tags_digest(folder: TagFolder) -> str:
     Raises:
         TagsError: the folder is missing, holds no finished part, or has a torn receipt.
     """
-    receipts = folder.require_receipts().drop_columns(_UNLIKE)
-    data = orjson.dumps(receipts.sort_by([("shard", "ascending"), ("first_row", "ascending")])
-                        .to_pylist())  # fmt: skip
-    return xxhash.xxh3_64_hexdigest(data)
+    receipts = require_receipts(folder).drop_columns(_UNLIKE)
+    return xxhash.xxh3_64_hexdigest(orjson.dumps(receipts.to_pylist()))
 
 
 @dataclass(frozen=True)

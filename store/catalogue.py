@@ -66,8 +66,7 @@ def build_catalogue(folder: TagFolder, *, cache: Path | None = None) -> Path:
     path = home / f"{version_of(folder, stamps)}.duckdb"
     aside = home / f"{path.stem}.{uuid4().hex}.tmp"
     try:
-        # One that is asked for although it is there is built of nothing but the files.
-        known = _begin(aside, stamps, None if path.exists() else newest(home))
+        known = _begin(aside, stamps, newest(home))
         with duckdb.connect(str(aside), config=CONFIG) as connection:
             for table, (kind, schema) in _TABLES.items():
                 added = [part for part in stamps if part not in known]
@@ -94,10 +93,10 @@ def _begin(aside: Path, stamps: dict[str, str], older: Path | None) -> set[str]:
     """
     if older is not None:
         with suppress(duckdb.Error, OSError):
-            shutil.copyfile(older, aside)
-            with duckdb.connect(str(aside), config=CONFIG) as connection:
+            with duckdb.connect(str(older), read_only=True, config=READER_CONFIG) as connection:
                 known = parts_of(connection)
             if known and known.items() <= stamps.items():
+                shutil.copyfile(older, aside)
                 return set(known)
         aside.unlink(missing_ok=True)
     with duckdb.connect(str(aside), config=CONFIG) as connection:

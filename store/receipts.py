@@ -33,7 +33,18 @@ def read_receipts(folder: TagFolder, *, cache: Path | None = None) -> pa.Table:
                 "SELECT receipts.* FROM receipts SEMI JOIN same "
                 "ON part = shard || '/' || receipts.first_row || '.parquet'"
             )
-            tables.append(rows.to_arrow_table().cast(RECEIPT))
-            held = same
+            found = rows.to_arrow_table().cast(RECEIPT)
+            if found.num_rows == len(same):
+                tables, held = [found], same
     tables.append(folder.receipts([path for path in stamps if path not in held]))
     return pa.concat_tables(tables).sort_by([("shard", "ascending"), ("first_row", "ascending")])
+
+
+def require_receipts(folder: TagFolder) -> pa.Table:
+    """Return the same, or say what to do where there are none.
+
+    Raises:
+        TagsError: the folder is missing, holds no finished part, or has a torn receipt.
+    """
+    receipts = read_receipts(folder)
+    return receipts if receipts.num_rows else folder.require_receipts()

@@ -74,6 +74,7 @@ def test_a_missing_optional_column_is_null_and_a_missing_required_one_is_an_erro
         assert connection.execute(
             "SELECT count(tokens) FROM documents WHERE shard = ? AND first_row = 0", [NOVELS]
         ).fetchone() == (0,)
+    shutil.rmtree(Path(folder.root) / "catalogue")
     pq.write_table(table.drop_columns(["text_hash"]), path)
     with pytest.raises(TagsError, match="'text_hash'"):
         build_catalogue(folder)

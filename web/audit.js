@@ -59,8 +59,9 @@ function drawing() {
     try {
       const drawn = await send("/v1/audits", { label: label.value || null, budget: Number(budget.value) }, { onJob: panel.show, made: ({ audit }) => ({ id: audit }) });
       status.replaceChildren();
-      // Who has gone to another view while a worker drew it is left there.
-      if (state().view === "audit") go(addressOf("audit", { audit: drawn.id }));
+      // Who has gone elsewhere while a worker drew it, or reads another audit, is left there.
+      const { view, given } = state();
+      if (view === "audit" && !given.audit) go(addressOf("audit", { audit: drawn.id }));
     } catch (error) {
       status.replaceChildren(endedWithout(error, "no audit was drawn"));
     }

@@ -10,7 +10,13 @@ let shown = null;
 let place = null;
 let policy = null;
 let underway = null;
-const written = el("div", {});
+const written = new Map();
+
+/** Return where it is told of a manifest how far its shards are written. */
+function writtenOf(id) {
+  if (!written.has(id)) written.set(id, el("div", {}));
+  return written.get(id);
+}
 
 /** Show the button that builds, and the manifest of an id where there is one. */
 export function showManifest(panel, currentPolicy, id) {
@@ -26,7 +32,6 @@ export function forgetManifest() {
 }
 
 function draw(manifest = null, trouble = null) {
-  if (shown?.id !== manifest?.id) written.replaceChildren();
   shown = manifest;
   if (manifest && !trainers.length) learnTrainers(manifest);
   const focused = place.contains(document.activeElement);
@@ -64,13 +69,13 @@ async function build() {
 
 /** Have a worker write a manifest's shards. */
 async function reweigh(id) {
-  const panel = jobPanel("Asking…");
-  written.replaceChildren(panel.element);
+  const [panel, told] = [jobPanel("Asking…"), writtenOf(id)];
+  told.replaceChildren(panel.element);
   try {
     const { folder, documents, bytes } = await send(`/v1/manifests/${id}/reweighs`, {}, { onJob: panel.show, made: (result) => result });
-    written.replaceChildren(el("p", { class: "built", role: "status" }, `Written: ${number(documents)} documents, ${size(bytes)}, in `, el("code", {}, folder), "."));
+    told.replaceChildren(el("p", { class: "built", role: "status" }, `Written: ${number(documents)} documents, ${size(bytes)}, in `, el("code", {}, folder), "."));
   } catch (error) {
-    written.replaceChildren(endedWithout(error, "what is written of the shards is gone on from when you ask again"));
+    told.replaceChildren(endedWithout(error, "what is written of the shards is gone on from when you ask again"));
   }
 }
 
@@ -89,7 +94,7 @@ function contents(manifest) {
     table("Weights", ["bucket", "weight"], Object.entries(manifest.weights).map(([name, weight]) => [name, `× ${Number(weight.toPrecision(6))}`])),
     el("h3", {}, "Write the shards, check them, and export for a trainer"),
     el("div", { class: "copyable" }, el("pre", { tabindex: "0" }, commands), copyButton(commands, "the commands")),
-    el("div", { class: "buttons" }, el("button", { type: "button", on: { click: () => reweigh(manifest.id) } }, "Have a worker write the shards")), written,
+    el("div", { class: "buttons" }, el("button", { type: "button", on: { click: () => reweigh(manifest.id) } }, "Have a worker write the shards")), writtenOf(manifest.id),
     el("h3", {}, "The trainer’s files"),
     el("p", { class: "soft" }, "They are there once the corpus was reweighed by this manifest."),
     el("div", { class: "buttons" }, trainers.map((trainer) => el("button", { type: "button", on: { click: () => showExport(files, manifest.id, trainer) } }, trainer))),
