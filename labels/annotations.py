@@ -1,9 +1,9 @@
 """Stand-off annotations: labels of other people's text, kept without the text.
 
 An annotation names a document by the hash of its text, and a passage by its offsets, so that who
-has the corpus can join the two again. `annotations/` holds four files: `passages.jsonl`, chosen by
-what the models were unsure of; `further.jsonl`, chosen and read after training; `rejected.jsonl`,
-drawn from what the gate passes over; and `documents.jsonl`, whole documents.
+has the corpus can join the two again. `annotations/` holds three files: `passages.jsonl`, chosen by
+what the models were unsure of; `rejected.jsonl`, drawn from what the gate passes over; and
+`documents.jsonl`, whole documents.
 """
 
 from collections.abc import Iterable

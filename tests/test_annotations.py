@@ -94,16 +94,15 @@ def test_a_documents_windows_carry_its_answers():
 
 def test_shipped_annotations_hold_labels_and_no_text():
     paths = sorted(annotations_folder().glob("*.jsonl"))
-    assert {path.name for path in paths} == {*FILES, "further.jsonl"}
+    assert {path.name for path in paths} == set(FILES)
     assert read_annotations(paths), "no id stands twice"
     for path in paths:
         lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         assert not {"text", "passage"} & {key for line in lines for key in line}
         longest = max(len(v) for line in lines for v in line.values() if isinstance(v, str))
         assert longest < 250, "only names and ids are this short"
-    for name in (PASSAGES, "further.jsonl"):
-        passages = read_annotations([annotations_folder() / name])
-        assert sum(len(a.readings) > 1 for a in passages) >= len(passages) / 5 - 3
+    passages = read_annotations([annotations_folder() / PASSAGES])
+    assert sum(len(a.readings) > 1 for a in passages) >= 0.99 * len(passages) / 5
 
 
 def test_shipped_annotations_join_the_shared_corpus(shared):

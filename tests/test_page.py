@@ -44,7 +44,8 @@ def seen(browser: Browser, url: str) -> Iterator[Seen]:
 
 
 def bar(page: Page, figure: str, name: str) -> float:
-    """Return how long the bar with a name is."""
+    """Return how long the bar with a name is, when all of the page is drawn."""
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     box = page.locator(f"#{figure} a[aria-label^='{name}'] rect").first.bounding_box()
     assert box
     return box["width"]
