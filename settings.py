@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-from limits import parse
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -17,6 +16,8 @@ def _listed(value: object) -> object:
 
 
 def _rate(value: str) -> str:
+    from limits import parse  # slow to import, and seldom needed
+
     try:
         parse(value)
     except ValueError:

@@ -4,12 +4,15 @@
 # pyarrow.compute makes its functions at import, where no type checker sees them.
 
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import tldextract
 
 from ..labels.tag import DOMAINS, TOTALS
+
+if TYPE_CHECKING:
+    import tldextract
 
 _MONTH = r"^\s*(?P<year>\d{4})[-/](?P<month>0[1-9]|1[0-2])(?:$|[^0-9])"
 _HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
@@ -41,7 +44,9 @@ def registered_domain(host: str) -> str:
 
 
 @cache
-def _extractor() -> tldextract.TLDExtract:
+def _extractor() -> "tldextract.TLDExtract":
+    import tldextract  # whoever only plans a scan, or reads a corpus without URLs, starts without
+
     # The suffix list that the package ships: nothing is fetched, so every machine parses alike.
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 

@@ -58,13 +58,12 @@ def run_parts(
     def lost(left: list[Part], tasks: int, workers: int) -> list[int] | None:
         nonlocal done
         executor = WatchedExecutor(
-            pipeline=steps(left),  # pyright: ignore[reportArgumentType]
+            pipeline=steps(left),
             tasks=tasks,
             workers=min(workers, tasks),
             logging_dir=logging_dir,
-            skip_completed=False,
+            preloaded=preloaded,
         )
-        executor.preloaded = preloaded
         try:
             for ranks in executor.ended(lease):
                 done += sum(len(range(rank, len(left), tasks)) for rank in ranks)

@@ -53,7 +53,7 @@ class Part:
     shard: Shard
     first_row: int = 0
     end_row: int | None = None
-    row_groups: tuple[int, ...] = ()
+    row_groups: range = range(0)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -199,8 +199,7 @@ def expected_documents(parts: Iterable[Part]) -> float:
 
 
 def _parquet_parts(shard: Shard, metadata: pq.FileMetaData, text_column: str) -> Iterable[Part]:
-    groups: list[int] = []
-    first = rows = size = 0
+    first = rows = size = begin = 0
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         text = sum(
@@ -208,13 +207,12 @@ def _parquet_parts(shard: Shard, metadata: pq.FileMetaData, text_column: str) ->
             for column in range(group.num_columns)
             if group.column(column).path_in_schema == text_column
         )
-        if groups and size + text > PART_TEXT_BYTES:
-            yield Part(shard, first, first + rows, tuple(groups))
-            first, rows, size, groups = first + rows, 0, 0, []
-        groups.append(index)
+        if index > begin and size + text > PART_TEXT_BYTES:
+            yield Part(shard, first, first + rows, range(begin, index))
+            first, rows, size, begin = first + rows, 0, 0, index
         rows += group.num_rows
         size += text
-    yield Part(shard, first, first + rows, tuple(groups))
+    yield Part(shard, first, first + rows, range(begin, metadata.num_row_groups))
 
 
 def _readers(filesystem: AbstractFileSystem) -> ThreadPoolExecutor:

@@ -1,4 +1,4 @@
-"""datatrove's local executor, on a pool that notices when a worker is killed."""
+"""Tasks as datatrove's local executor runs them, on a pool that notices when a worker is killed."""
 
 import errno
 import os
@@ -8,22 +8,27 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pyarrow as pa
-from datatrove.executor import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
+from fsspec.implementations.local import LocalFileSystem
 
 from ..errors import NarrascopeError, ScanError, one_line
+from ..store.location import locate
 from .locks import share_lock
 
 _TICK = 1.0
+_EXECUTOR = "datatrove.executor"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SCANNING = (
     "narrascope.pipelines.scan",
     "narrascope.classifiers.evidence",
     "narrascope.classifiers.verdict",
+    "tldextract",
 )
 """What a scan's workers need: imported once, in the fork server, it is most of their start."""
 
@@ -36,13 +41,25 @@ class LostWorkerError(Exception):
         self.ranks = ranks
 
 
-class WatchedExecutor(LocalPipelineExecutor):
-    """datatrove's local executor with a pool that notices when a worker is killed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedExecutor:
+    """Runs datatrove's tasks on this machine, in a pool that notices when a worker is killed.
 
-    The pool of the base class waits for ever for a worker that was killed. Here the pool breaks,
-    and whoever runs it learns which tasks were in hand.
+    The pool of datatrove's own local executor waits for ever for a worker that was killed. Here the
+    pool breaks, and whoever runs it learns which tasks were in hand.
+
+    Attributes:
+        pipeline: datatrove's steps; every task has its own copy of them.
+        tasks: how many tasks there are.
+        workers: processes, no more than tasks.
+        logging_dir: path or fsspec URL of the folder for datatrove's logs.
+        preloaded: modules that every worker begins with.
     """
 
+    pipeline: Sequence[PipelineStep]
+    tasks: int
+    workers: int
+    logging_dir: str
     preloaded: Sequence[str] = SCANNING
 
     def ended(self, lease: Path | None) -> Iterator[list[int]]:
@@ -93,7 +110,7 @@ class WatchedExecutor(LocalPipelineExecutor):
 
     def _stopped(self, error: Exception) -> ScanError:
         return ScanError(
-            f"a task stopped ({one_line(error)}); its log is in {self.logging_dir.path}: "
+            f"a task stopped ({one_line(error)}); its log is in {self.logging_dir}: "
             "mend that, and run the same command again, which goes on where this stopped"
         )
 
@@ -103,18 +120,27 @@ class WatchedExecutor(LocalPipelineExecutor):
             os.environ.setdefault(f"{library}_NUM_THREADS", "1")
         # Else workers would import what lies in the current folder and bears a library's name.
         os.environ.setdefault("PYTHONSAFEPATH", "1")
-        context = get_context(self.start_method)
-        context.set_forkserver_preload(list(self.preloaded))
+        context = get_context("forkserver")
+        context.set_forkserver_preload([_EXECUTOR, *self.preloaded])
         return context
 
     def _run_quietly(self, rank: int) -> None:
+        from datatrove.executor import LocalPipelineExecutor  # which the parent starts without
+
+        executor = LocalPipelineExecutor(
+            pipeline=list(self.pipeline),
+            tasks=self.tasks,
+            logging_dir=self.logging_dir,
+            skip_completed=False,
+        )
         # Without a result: a worker that is killed while it sends one would leave half of it.
-        self._run_for_rank(rank, local_rank=1)
+        executor._run_for_rank(rank, local_rank=1)
 
     def _workers_log(self) -> Path:
-        if not self.logging_dir.is_local():
+        filesystem, path = locate(self.logging_dir)
+        if not isinstance(filesystem, LocalFileSystem):
             return Path(os.devnull)  # each task's log is beside the tags
-        log = Path(self.logging_dir.path) / "workers.log"
+        log = Path(path) / "workers.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         return log
 

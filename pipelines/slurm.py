@@ -1,7 +1,6 @@
 """A scan or reweighing on Slurm: an array of tasks, and a job after it that finishes the folder."""
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -10,16 +9,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from datatrove.data import Document
-from datatrove.executor import SlurmPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger
 
 from ..errors import ScanError
 from ..store.folder import TagFolder
 from .lease import Lease, in_queue
+
+if TYPE_CHECKING:
+    from .job_array import JobArray
 
 MAX_TASKS = 1000
 """Tasks that a scan is cut into by default: what Slurm takes as one array unless told otherwise."""
@@ -112,6 +113,8 @@ class Slurm:
         name: str,
         depends: "JobArray | None" = None,
     ) -> "JobArray":
+        from .job_array import JobArray  # takes long, and only Slurm needs it
+
         local = TagFolder(logs).is_local
         return JobArray(
             pipeline=pipeline,  # pyright: ignore[reportArgumentType]
@@ -131,28 +134,6 @@ class Slurm:
             run_on_dependency_fail=True,
             requeue_signals=None,
         )
-
-
-class JobArray(SlurmPipelineExecutor):
-    """datatrove's executor, which remembers all jobs that it submits.
-
-    Left out is datatrove's job that merges statistics: it would wait for ever for an array of which
-    a task failed, and the receipts say more.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(job_id_retriever=self._note, **options)
-        self.submitted: list[str] = []
-
-    def launch_merge_stats(self) -> None:
-        """Launch nothing."""
-
-    def _note(self, output: str) -> str:
-        found = re.search(r"\d+", output)
-        if found is None:
-            raise OSError(f"sbatch answered {output.strip()!r}, without a job's number")
-        self.submitted.append(found.group())
-        return found.group()
 
 
 class Finish(PipelineStep):

@@ -142,7 +142,6 @@ def _run(
         tasks=number,
         workers=min(workers, number),
         logging_dir=str(logs / "logs"),
-        skip_completed=False,
     )
     done = 0
     try:

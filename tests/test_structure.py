@@ -1,6 +1,8 @@
 """The house: imports point one way, and no folder is left out of the wheel."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,3 +75,11 @@ def test_a_folder_s_init_is_one_docstring() -> None:
     for path in ROOT.glob("*/__init__.py"):
         body = ast.parse(path.read_text("utf-8")).body
         assert len(body) == 1 and isinstance(body[0], ast.Expr), path
+
+
+def test_a_command_that_begins_a_scan_imports_nothing_that_only_its_workers_need() -> None:
+    """Each process would pay for it once more: some of these take half a second."""
+    code = "import sys, narrascope.cli, narrascope.pipelines.scan; print(*sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"datatrove.executor", "huggingface_hub", "limits", "scipy", "spacy", "tldextract"}
+    assert not heavy & set(asked.stdout.split())

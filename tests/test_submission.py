@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from narrascope.cli_cluster import Executor, cluster
@@ -47,6 +48,9 @@ def test_more_tasks_than_an_array_takes_are_arrays_one_after_another(
     ):  # fmt: skip
         assert f"#SBATCH {line}\n" in noted
     assert "--qos" not in noted
+    # What datatrove's `failed_logs` and `jobs_status` ask of a folder of logs.
+    (said,) = (tmp_path / "tags" / "logs").glob("*/executor.json")
+    assert orjson.loads(said.read_bytes())["world_size"] == 2500
 
 
 def test_setup_takes_the_place_of_this_environment(notes: Path, tmp_path: Path) -> None:
