@@ -25,7 +25,7 @@ from .cli_keys import keys
 from .cli_manifest import Format, TableFormat, Tags, current_thresholds, fail, manifests
 from .cli_models import Seed, evaluate, teach, train
 from .cli_reweigh import reweigh
-from .cli_worker import worker
+from .cli_service import serve, worker
 from .errors import NarrascopeError, one_line
 from .settings import read_settings
 
@@ -39,7 +39,7 @@ app = typer.Typer(
 app.add_typer(manifests, name="manifest")
 app.add_typer(audits, name="audit")
 app.add_typer(keys, name="keys")
-for verb in (reweigh, train, teach, evaluate, worker):
+for verb in (reweigh, train, teach, evaluate, serve, worker):
     app.command()(verb)
 
 
@@ -250,35 +250,6 @@ def demo(
             "  narrascope manifest verify demo-manifest",
         ]
     )
-
-
-@app.command()
-def serve(
-    tags: Tags,
-    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
-    require_keys: Annotated[
-        bool, typer.Option("--require-keys", help="Ask for keys on the loopback too.")
-    ] = False,
-) -> None:
-    """Serve the REST API and the page over a tag folder."""
-    from .api.access import Protection
-    from .api.places import Places
-    from .api.serve import serve as run
-
-    settings = read_settings()
-    protection = Protection(
-        require_keys=require_keys or settings.require_keys, rate_limit=settings.rate_limit,
-        body_limit=settings.body_limit, origins=settings.origins,
-        withhold_text=settings.withhold_text,
-    )  # fmt: skip
-    run(
-        tags, host=host or settings.host, port=settings.port if port is None else port,
-        workers=workers, models=settings.models, judge=settings.judge,
-        log_level=settings.log_level, state=settings.state, protection=protection,
-        places=Places(corpora=settings.corpora, outputs=settings.outputs),
-    )  # fmt: skip
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from ..labels.audit import ADJUDICATOR, Design
 from ..labels.taxonomy import Label
 from ..store.agreement import open_items
 from ..store.audit_import import keep_records
-from ..store.audits import Audit, audit_names, new_name, read_audit, read_audits
+from ..store.audit_name import check_name
+from ..store.audits import Audit, audit_names, read_audit, read_audits
 from ..store.labelling_file import labelling_rows
 from ..store.settled import how_far, latest_records
 from .access import needs
@@ -108,7 +109,7 @@ def post_audit(
     wish = body.model_dump()
     if prefers_job(prefer) or service.is_long(cursor_over):
         # The name is settled now, so that a second try finds what the first has drawn.
-        name = new_name(service.folder, body.name or f"audit-{uuid4().hex[:12]}")
+        name = check_name(service.folder, body.name or f"audit-{uuid4().hex[:12]}")
         identity = body.model_dump_json()
         return accept(service, request, "audit", wish | {"name": name}, identity=identity)
     with _writing:

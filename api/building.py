@@ -16,6 +16,7 @@ from ..manifests.build import build_manifest
 from ..manifests.manifest import Manifest, load_manifest
 from ..manifests.policy import Policy
 from ..manifests.policy_file import check_policy, load_policy
+from ..store.audit_name import holder_of
 from ..store.audit_sample import sample_audit
 from ..store.audits import Audit, audit_names, read_audit
 from ..store.catalogue import catalogue_folder
@@ -66,7 +67,7 @@ def build_once(
     *,
     manifests: Path,
     thresholds: Mapping[str, float] | None = None,
-    before_it_shows: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> tuple[Manifest, bool]:
     """Return the manifest of a policy in `manifests/<id>`, and whether it had to be built.
 
@@ -79,7 +80,7 @@ def build_once(
         policy: what to decide.
         manifests: where manifests lie.
         thresholds: by label, the probability from which a document is flagged.
-        before_it_shows: called when all is built; what it raises keeps the manifest from showing.
+        progress: see `build_manifest`; what it raises keeps the manifest from showing.
 
     Raises:
         ManifestError: as for `build_manifest`, as are PolicyError and TagsError.
@@ -87,8 +88,9 @@ def build_once(
     _sweep(manifests)
     aside = manifests / f".{uuid4().hex}"
     try:
-        built = build_manifest(folder, catalogue, policy, out=aside, thresholds=thresholds)
-        before_it_shows()
+        built = build_manifest(
+            folder, catalogue, policy, out=aside, thresholds=thresholds, progress=progress
+        )
         home = manifests / built.id
         if not home.exists():
             try:
@@ -108,10 +110,10 @@ def draw_once(
     catalogue: duckdb.DuckDBPyConnection,
     wish: Mapping[str, Any],
     *,
-    again: bool = False,
+    holder: str | None = None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Audit:
-    """Draw an audit; `again` takes one of its name, if there is one, for what an earlier try drew.
+    """Draw an audit, or return the one that an earlier try of the same `holder` drew.
 
     What `progress` raises keeps the audit from being there; see `sample_audit`.
 
@@ -119,9 +121,9 @@ def draw_once(
         SettingsError: the wish cannot be met; as for `sample_audit`, as is TagsError.
     """
     name = wish.get("name")
-    if again and name in audit_names(folder):
-        return read_audit(folder, str(name))
-    return sample_audit(catalogue, folder, cut=slices, progress=progress, **wish)
+    if holder and name in audit_names(folder) and holder_of(folder, name) == holder:
+        return read_audit(folder, name)
+    return sample_audit(catalogue, folder, cut=slices, progress=progress, holder=holder, **wish)
 
 
 def _sweep(manifests: Path) -> None:

@@ -45,16 +45,16 @@ class Tasks:
         with open_catalogue(self.folder) as catalogue:
             manifest, _ = build_once(
                 self.folder, catalogue, policy, manifests=self.manifests,
-                thresholds=self.thresholds, before_it_shows=lambda: taken.report(0, None),
+                thresholds=self.thresholds, progress=taken.report,
             )  # fmt: skip
         return {"location": f"/v1/manifests/{manifest.id}", "manifest": manifest.id}
 
     def _draw(self, taken: TakenJob) -> dict[str, Any]:
         with open_catalogue(self.folder) as catalogue:
-            again = taken.job.attempts > 1
             audit = draw_once(
-                self.folder, catalogue, taken.job.arguments, again=again, progress=taken.report
-            )
+                self.folder, catalogue, taken.job.arguments, holder=taken.job.id,
+                progress=taken.report,
+            )  # fmt: skip
         name = audit.design.name
         return {"location": f"/v1/audits/{name}/report", "audit": name}
 

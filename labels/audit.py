@@ -2,6 +2,7 @@
 
 An audit lies in the tag folder that it was drawn from::
 
+    audits/<name>/begun.json              who draws it, created first: the name is taken
     audits/<name>/sample.parquet          a row per drawn document
     audits/<name>/items.parquet           a row per text that a reader is given at once
     audits/<name>/design.json             strata, seed and digests, written last: the audit exists

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..errors import ManifestError
-from ..store.condition import COLUMNS, DOCUMENT_COLUMNS
+from ..store.condition_columns import COLUMNS, DOCUMENT_COLUMNS
 from .draw import copies
 from .partition import Partition, Piece
 from .takedown import TAKEDOWN_FILE

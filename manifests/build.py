@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ from .policy import Policy
 from .takedown import TAKEDOWN_FILE, read_takedown, takedown_digest
 
 _BATCH = 100_000
+_STEPS = 4
+"""What is told of: the policy is decided, its plan made, the documents and the shards written."""
+
 _RECEIPT_COLUMNS = (
     "shard", "first_row", "end_row", "format", "size", "input_digest", "documents", "bytes",
     "tokens",
@@ -48,6 +51,7 @@ def build_manifest(
     *,
     out: Path,
     thresholds: Mapping[str, float] | None = None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Manifest:
     """Build a manifest aside and rename it to `out` once it is complete.
 
@@ -58,6 +62,8 @@ def build_manifest(
         out: a folder that does not exist yet, or that holds this very manifest, which is then
             returned as it is.
         thresholds: by label, from which probability the plan counts a document as flagged.
+        progress: told of how many of all steps are done; what it raises keeps the manifest from
+            being there.
 
     Raises:
         ManifestError: `out` holds something else; or the parts are partial, lie under different
@@ -77,13 +83,17 @@ def build_manifest(
         return _same_manifest(out, identity)
     # Of its own: tables are registered in it, whatever else the caller's connection is at.
     connection = connection.cursor()
+    progress(0, _STEPS)
     limits = thresholds_of(thresholds)
     decided = decide(connection, policy, takedown=takedown, limits=limits)
+    progress(1, _STEPS)
     planned = plan_of(connection, policy, decided, folder=folder, limits=limits)
+    progress(2, _STEPS)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         aside.mkdir(parents=True)
         listed = _write_documents(folder, connection, decided, aside / DOCUMENTS_FILE)
+        progress(3, _STEPS)
         parts = _write_shards(connection, decided, aside / SHARDS_FILE)
         pq.write_table(takedown, aside / TAKEDOWN_FILE, compression="zstd")
         manifest = Manifest(
@@ -110,6 +120,7 @@ def build_manifest(
         )
         data = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
         (aside / MANIFEST_FILE).write_bytes(data)
+        progress(_STEPS, _STEPS)
         aside.rename(out)
     except OSError as error:
         raise ManifestError(

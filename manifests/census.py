@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 
 from ..errors import PolicyError, TagsError
-from ..store.condition import GROUP_COLUMNS
+from ..store.condition_columns import GROUP_COLUMNS
 from .assign import first_match
 from .partition import Piece
 from .policy import Unit

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..manifests.assign import Assignment, Match, first_match
 from ..manifests.takedown import load_takedown, values_of
-from ..store.condition import DOCUMENT_COLUMNS
+from ..store.condition_columns import DOCUMENT_COLUMNS
 from .counts import domains, months
 from .listed import Listed
 from .parts import Part

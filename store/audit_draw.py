@@ -47,7 +47,7 @@ def draw_audit(
     Args:
         connection: the catalogue of the folder.
         folder: the tag folder.
-        name: the audit's name, as `new_name` gives it.
+        name: the audit's name, as `held_name` gives it.
         budget: how many documents to draw.
         label: whose score makes the strata; by default the highest of the three portrayals.
         strata: how many strata of score at most.

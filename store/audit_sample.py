@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import duckdb
 
-from ..errors import TagsError, one_line
 from .audit_draw import draw_audit
 from .audit_items import Cut, read_items
+from .audit_name import held_name
 from .audit_text import kept_texts
-from .audits import Audit, Key, keep_audit, new_name
+from .audits import Audit, Key, keep_audit
 from .folder import TagFolder
 
 Texts = Callable[[dict[Key, int]], dict[Key, str]]
@@ -22,6 +22,7 @@ def sample_audit(
     cut: Cut,
     texts: Texts | None = None,
     name: str | None = None,
+    holder: str | None = None,
     label: str | None = None,
     budget: int = 1000,
     strata: int = 8,
@@ -40,6 +41,7 @@ def sample_audit(
         texts: reads documents with a verdict from the corpus; without it, and where it returns
             nothing, they are read as far as the tags keep them. Control rows are in the tags.
         name: the audit's name; by default `audit-1`, `audit-2`, ….
+        holder: see `held_name`, as for name.
         label: see `draw_audit`, as for budget, strata, seed and after.
         budget: documents to draw.
         strata: strata of score at most.
@@ -54,24 +56,19 @@ def sample_audit(
         SettingsError: an argument cannot be used.
         TagsError: nothing can be drawn or read, or the folder cannot be written.
     """
-    design, sample = draw_audit(
-        connection, folder, name=new_name(folder, name), budget=budget, label=label,
-        strata=strata, seed=seed, after=after,
-    )  # fmt: skip
-    keys = list(zip(sample["shard"].to_pylist(), sample["row"].to_pylist(), strict=True))
-    kept = kept_texts(folder, keys, progress=progress)
-    hashes = zip(keys, sample["text_hash"].to_pylist(), strict=True)
-    found = texts({key: h for key, h in hashes if kept[key].text is None}) if texts else {}
-    if found:
-        design = design.model_copy(update={"text": "corpus"})
-    sample, items = read_items(
-        sample, kept, found, cut=cut, seed=seed, annotators=annotators, double=double
-    )
-    progress(len(keys), len(keys))
-    try:
+    with held_name(folder, name, holder=holder) as held:
+        design, sample = draw_audit(
+            connection, folder, name=held, budget=budget, label=label, strata=strata, seed=seed,
+            after=after,
+        )  # fmt: skip
+        keys = list(zip(sample["shard"].to_pylist(), sample["row"].to_pylist(), strict=True))
+        kept = kept_texts(folder, keys, progress=progress)
+        hashes = zip(keys, sample["text_hash"].to_pylist(), strict=True)
+        found = texts({key: h for key, h in hashes if kept[key].text is None}) if texts else {}
+        if found:
+            design = design.model_copy(update={"text": "corpus"})
+        sample, items = read_items(
+            sample, kept, found, cut=cut, seed=seed, annotators=annotators, double=double
+        )
+        progress(len(keys), len(keys))
         return keep_audit(folder, design, sample, items)
-    except OSError as error:
-        raise TagsError(
-            f"{folder.url} cannot be written ({one_line(error)}): audits are kept in the tag "
-            "folder; copy it to where it can be written"
-        ) from error

@@ -1,7 +1,7 @@
 """Audits in a tag folder: where they lie, of which tags they are, and what is kept of them."""
 
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -12,15 +12,13 @@ import pyarrow.parquet as pq
 import xxhash
 from pydantic import ValidationError
 
-from ..errors import SettingsError, TagsError, one_line
+from ..errors import TagsError, one_line
 from ..labels.audit import ITEMS, LABELLED, SAMPLE, Design
 from .folder import TagFolder
 from .receipts import require_receipts
 
 Key = tuple[str, int]
 """A document: its shard and row."""
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 _UNLIKE = ("started", "seconds", "narrascope_version")
 """Columns of a receipt that may differ where the tags are the same."""
@@ -116,32 +114,35 @@ def read_audits(folder: TagFolder) -> Iterator[Audit]:
     return (read_audit(folder, name) for name in audit_names(folder))
 
 
-def new_name(folder: TagFolder, wanted: str | None) -> str:
-    """Return the name for a new audit: the one that is wanted, or the first free `audit-<n>`.
+def keep_audit(folder: TagFolder, design: Design, sample: pa.Table, items: pa.Table) -> Audit:
+    """Keep a new audit in a tag folder; its design is written last.
 
     Raises:
-        SettingsError: the name cannot be one, or is taken.
+        TagsError: the folder cannot be written.
     """
-    known = set(audit_names(folder))
-    if wanted is None:
-        return next(n for n in (f"audit-{i}" for i in range(1, len(known) + 2)) if n not in known)
-    if not NAME.fullmatch(wanted):
-        raise SettingsError(
-            f"--name {wanted[:80]!r} cannot be a folder's: use a-z, 0-9, dot, dash and underscore"
-        )
-    if wanted in known:
-        raise SettingsError(f"there is an audit {wanted!r} already: give another --name")
-    return wanted
-
-
-def keep_audit(folder: TagFolder, design: Design, sample: pa.Table, items: pa.Table) -> Audit:
-    """Keep a new audit in a tag folder; its design is written last."""
     audit = Audit(folder, design)
-    folder.write(audit.path("sample.parquet"), _parquet(sample, SAMPLE))
-    folder.write(audit.path("items.parquet"), _parquet(items, ITEMS))
     data = orjson.dumps(design.model_dump(mode="json"), option=orjson.OPT_INDENT_2)
-    folder.write(audit.path("design.json"), data + b"\n")
+    with writing(folder):
+        folder.write(audit.path("sample.parquet"), _parquet(sample, SAMPLE))
+        folder.write(audit.path("items.parquet"), _parquet(items, ITEMS))
+        folder.write(audit.path("design.json"), data + b"\n")
     return audit
+
+
+@contextmanager
+def writing(folder: TagFolder) -> Iterator[None]:
+    """Say what to do where audits cannot be written.
+
+    Raises:
+        TagsError: the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TagsError(
+            f"{folder.url} cannot be written ({one_line(error)}): audits are kept in the tag "
+            "folder; copy it to where it can be written"
+        ) from error
 
 
 def _parquet(table: pa.Table, schema: pa.Schema) -> bytes:

@@ -17,9 +17,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken
 from ..errors import PolicyError
 from ..labels.taxonomy import BEHAVIOURS, GENRES, STANCES
 from .condition import (
-    COLUMNS,
     Absence,
-    Column,
     Combination,
     Comparison,
     Membership,
@@ -28,8 +26,8 @@ from .condition import (
     Node,
     Value,
     Verity,
-    kind_of,
 )
+from .condition_columns import COLUMNS, Column, kind_of
 
 MAX_CHARACTERS = 20_000
 """How long a condition may be, in code points."""

@@ -10,9 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page
+
+try:
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        FloatRect,
+        Locator,
+        Page,
+        expect,
+        sync_playwright,
+    )
+except ModuleNotFoundError:
+    pytest.skip("needs Playwright: make test installs it", allow_module_level=True)
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -22,12 +35,28 @@ FLAGS = [
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
 
+# Playwright's five seconds are short where other work has the cores.
+WAIT = 60_000
+expect.set_options(timeout=WAIT)
+
 
 def chromium() -> str | None:
     named = [os.environ.get("CHROMIUM"), "/usr/bin/chromium"]
     found = [path for path in named if path and Path(path).exists()]
     names = ("chromium", "chromium-browser", "google-chrome")
     return next(iter([*found, *filter(None, map(shutil.which, names))]), None)
+
+
+@contextmanager
+def chromium_without_window() -> Iterator[Browser]:
+    """Run the browser; a test is skipped where there is none."""
+    path = chromium()
+    if path is None:
+        pytest.skip("needs Chromium: install it, or name it in the environment variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @contextmanager
@@ -67,7 +96,7 @@ def watching(browser: Browser, url: str, **options: Any) -> Iterator[Seen]:
     """Open a page; at the end nothing may have gone wrong, and no other host been asked."""
     options = {"viewport": {"width": 1280, "height": 900}} | options
     context: BrowserContext = browser.new_context(**options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(WAIT)
     seen = Seen(context.new_page(), url)
     seen.page.on("console", lambda m: m.type == "error" and seen.complaints.append(m.text))
     seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
@@ -80,16 +109,35 @@ def watching(browser: Browser, url: str, **options: Any) -> Iterator[Seen]:
     assert [asked for asked in seen.requests if not asked.startswith(url)] == []
 
 
+def settled(page: Page) -> None:
+    """Wait until nothing is being asked for, and all that was answered is drawn.
+
+    A figure is busy from when the page begins to ask until it has its answer, and is drawn once its
+    width is known. So what is measured at once after an act must wait for its first effect as well.
+    """
+    page.wait_for_function(
+        """() => !document.querySelector("[aria-busy=true]")
+          && document.getAnimations().every((animation) => animation.playState === "finished")
+          && [...document.querySelectorAll(".drawing")].every(
+            (place) => place.clientWidth < 40 || place.querySelector("svg"))"""
+    )
+
+
+def box(mark: Locator) -> FloatRect:
+    """Return where a mark is, when all of its page is drawn."""
+    settled(mark.page)
+    found = mark.bounding_box()
+    assert found
+    return found
+
+
 def serious_issues(page: Page) -> list[str]:
     """Return what axe-core finds serious or critical."""
     # Imported here since conftest.py reads this module, and most tests need no axe-core.
     from axe_playwright_python.sync_playwright import Axe
 
     # What is being loaded is dimmed, and would be said to lack contrast.
-    page.wait_for_function(
-        "() => !document.querySelector('[aria-busy=true]')"
-        " && document.getAnimations().every((animation) => animation.playState === 'finished')"
-    )
+    settled(page)
     found = Axe().run(page).response["violations"]
     return [
         f"{issue['id']}: {issue['help']}: {[node['target'] for node in issue['nodes'][:4]]}"
@@ -100,6 +148,7 @@ def serious_issues(page: Page) -> list[str]:
 
 def too_wide(page: Page) -> list[str]:
     """Return what sticks out of the page to the right, as the document scrolls sideways for it."""
+    settled(page)
     return page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth;

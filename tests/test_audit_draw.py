@@ -1,7 +1,9 @@
 """An audit is drawn by design: by strata, with probabilities that are kept, the same each time."""
 
 import json
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ from narrascope.labels.audit import READABLE, SAMPLE
 from narrascope.store.audit_import import import_labels
 from narrascope.store.audit_items import BETWEEN, read_items
 from narrascope.store.audit_text import Kept
-from narrascope.store.audits import Audit, read_audit, tags_digest
+from narrascope.store.audits import Audit, audit_names, read_audit, tags_digest
 from narrascope.store.folder import TagFolder
 from narrascope.store.labelling_file import labelling_rows, write_labelling_file
 from narrascope.tests.audit_folder import (
@@ -89,6 +91,38 @@ def test_an_audit_exists_once_its_design_does(folder: TagFolder) -> None:
     Path(audit.path("design.json")).unlink()
     with pytest.raises(TagsError, match="no audit 'half'"):
         read_audit(folder, "half")
+
+
+@pytest.mark.parametrize("wanted", [None, "spring"])
+def test_of_several_who_draw_at_once_each_has_a_name_of_its_own(
+    folder: TagFolder, wanted: str | None
+) -> None:
+    begin = threading.Barrier(4)
+
+    def draw_one(seed: int) -> str:
+        begin.wait()
+        try:
+            audit = draw(folder, budget=20, name=wanted, seed=seed)
+        except SettingsError as error:
+            return str(error)
+        assert read_audit(folder, audit.design.name).design.seed == seed
+        return audit.design.name
+
+    with ThreadPoolExecutor(4) as together:
+        said = sorted(together.map(draw_one, range(4)))
+    if wanted is None:
+        assert said == audit_names(folder) == [f"audit-{number}" for number in range(1, 5)]
+    else:
+        assert audit_names(folder) == ["spring"] and said.count("spring") == 1
+        assert all("give another --name" in refusal for refusal in said if refusal != "spring")
+
+
+def test_a_name_is_given_back_where_nothing_came_of_it(folder: TagFolder) -> None:
+    with pytest.raises(TagsError, match="has no labels"):
+        draw(folder)
+        draw(folder, after="audit-1", name="more")
+    assert not Path(folder.path("audits", "more")).exists()
+    assert draw(folder).design.name == "audit-2"
 
 
 def test_names_are_checked_before_they_come_near_the_disk(folder: TagFolder) -> None:

@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-import shutil
 import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from narrascope.cli import main
 from narrascope.tests.corpora import EVIL, PLAIN, documents, write
+from narrascope.tests.served import narrascope
 
 POLICY = """\
 version: 1
@@ -25,15 +26,31 @@ keep_total: true
 
 
 def run(*arguments: object, stdin: str = "", code: int = 0) -> str:
-    """Run the command line, check its exit, and return what it printed on standard output."""
-    command = shutil.which("narrascope", path=str(Path(sys.executable).parent))
-    assert command, "install the package first: make test does"
+    """Run the command line in this process, check its exit, and return what it printed.
+
+    That is standard output, and standard error where it failed.
+    """
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):  # fmt: skip
+        patch.setattr("sys.argv", ["narrascope", *map(str, arguments)])
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+        main()
+    assert (ended.value.code or 0) == code, err.getvalue()
+    out.seek(0)
+    return err.getvalue() if code else out.read()
+
+
+def run_apart(*arguments: object, stdin: str = "", code: int = 0) -> str:
+    """Run the installed command in a process of its own, and return as `run` does."""
     done = subprocess.run(
-        [command, *map(str, arguments)], input=stdin, capture_output=True, text=True
+        narrascope(*map(str, arguments)), input=stdin, capture_output=True, text=True
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    return done.stdout if code == 0 else done.stderr
+    return done.stderr if code else done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +60,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "corpus" / "a.parquet", documents(40))
     write(folder / "corpus" / "b.jsonl.gz", documents(21))
     (folder / "policy.yaml").write_text(POLICY)
-    run("scan", folder / "corpus", "--tags", folder / "tags")
+    run_apart("scan", folder / "corpus", "--tags", folder / "tags")
     return folder
 
 
 def test_stats_prints_a_json_list_of_the_contract_s_rows(place: Path) -> None:
-    rows = json.loads(run("stats", "--tags", place / "tags", "--by", "source", "--format", "json"))
+    rows = json.loads(
+        run_apart("stats", "--tags", place / "tags", "--by", "source", "--format", "json")
+    )
     assert list(rows[0]) == [
         "by", "group", "label", "estimator", "unit", "share", "low", "high", "numerator",
         "denominator", "n_audited", "note",
@@ -70,7 +89,7 @@ def test_score_answers_in_order_with_the_contract_s_keys(tmp_path: Path) -> None
     lines = "".join(
         json.dumps({"id": i, "text": text}) + "\n" for i, text in enumerate([EVIL, PLAIN, EVIL])
     )
-    rows = [json.loads(line) for line in run("score", stdin=lines).splitlines()]
+    rows = [json.loads(line) for line in run_apart("score", stdin=lines).splitlines()]
     assert [row["id"] for row in rows] == [0, 1, 2]
     assert list(rows[0]) == [
         "id", "ai_agent", "malevolent", "self_preserving", "benevolent", "labels", "stance",
@@ -88,7 +107,7 @@ def test_score_answers_in_order_with_the_contract_s_keys(tmp_path: Path) -> None
 
 
 def test_score_names_the_line_that_has_no_text() -> None:
-    stderr = run("score", stdin='{"text": "The robot waved."}\n{"id": 2}\n', code=1)
+    stderr = run_apart("score", stdin='{"text": "The robot waved."}\n{"id": 2}\n', code=1)
     assert stderr.startswith("narrascope: line 2 is not an object with a text")
     assert json.loads(run("score", stdin='{"text": "Leeks and potatoes."}\n'))["id"] is None
 
@@ -128,13 +147,13 @@ def test_failures_are_one_line_with_what_to_do(place: Path, tmp_path: Path) -> N
 
 def test_wrong_usage_exits_with_two() -> None:
     run("scan", code=2)
-    run("nonsense", code=2)
+    run_apart("nonsense", code=2)
 
 
 def test_a_missing_text_column_sets_the_shard_aside_and_exits_with_one(tmp_path: Path) -> None:
     write(tmp_path / "corpus" / "a.parquet", documents(4))
     write(tmp_path / "corpus" / "b.parquet", [{"body": "x", "id": "y"}])
-    stderr = run("scan", tmp_path / "corpus", "--tags", tmp_path / "tags", code=1)
+    stderr = run_apart("scan", tmp_path / "corpus", "--tags", tmp_path / "tags", code=1)
     assert "set aside: b.parquet: b.parquet has no column 'text': it has body, id" in stderr
     assert "4 documents" in stderr
     note = run("stats", "--tags", tmp_path / "tags", "--format", "csv")

@@ -25,10 +25,16 @@ def folder(tmp_path: Path) -> TagFolder:
     return publish_corpus(str(tmp_path))
 
 
-@pytest.fixture
-def client(folder: TagFolder) -> Iterator[TestClient]:
-    app = create_app(folder.url, refresh_seconds=0)
-    with TestClient(app, base_url="http://localhost") as client:
+def client_of(folder: TagFolder, **more: Any) -> TestClient:
+    return TestClient(
+        create_app(folder.url, refresh_seconds=0, **more), base_url="http://localhost"
+    )
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of tags that no test changes."""
+    with client_of(publish_corpus(str(tmp_path_factory.mktemp("tags")))) as client:
         yield client
 
 
@@ -38,24 +44,24 @@ def tag_of(client: TestClient, path: str, **headers: str) -> str:
     return answer.headers["etag"]
 
 
-@pytest.mark.parametrize("path", ROUTES)
-def test_what_a_client_has_is_not_sent_again_until_the_catalogue_changes(
-    client: TestClient, folder: TagFolder, path: str
-) -> None:
-    tag = tag_of(client, path)
-    for known in (tag, f'"other", {tag}', "*"):
-        answer = client.get(path, headers={"if-none-match": known})
-        assert (answer.status_code, answer.content) == (304, b"")
-        assert answer.headers["etag"] == tag
-        assert answer.headers["cache-control"] == "no-cache"
-    publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
-    answer = client.get(path, headers={"if-none-match": tag})
-    assert answer.status_code == 200 and answer.headers["etag"] != tag
+def test_what_a_client_has_is_not_sent_again_until_the_catalogue_changes(folder: TagFolder) -> None:
+    with client_of(folder) as client:
+        tags = {path: tag_of(client, path) for path in ROUTES}
+        for path, tag in tags.items():
+            for known in (tag, f'"other", {tag}', "*"):
+                answer = client.get(path, headers={"if-none-match": known})
+                assert (answer.status_code, answer.content) == (304, b"")
+                assert answer.headers["etag"] == tag
+                assert answer.headers["cache-control"] == "no-cache"
+        publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
+        for path, tag in tags.items():
+            answer = client.get(path, headers={"if-none-match": tag})
+            assert answer.status_code == 200 and answer.headers["etag"] != tag
 
 
-def test_other_thresholds_are_another_answer(client: TestClient, folder: TagFolder) -> None:
-    app = create_app(folder.url, thresholds={"malevolent": 0.05})
-    with TestClient(app, base_url="http://localhost") as other:
+def test_other_thresholds_are_another_answer(folder: TagFolder) -> None:
+    others = {"malevolent": 0.05}
+    with client_of(folder) as client, client_of(folder, thresholds=others) as other:
         assert tag_of(other, ROUTES[0]) != tag_of(client, ROUTES[0])
 
 
@@ -68,12 +74,14 @@ def test_each_form_of_a_table_has_a_tag_of_its_own(client: TestClient, form: str
         assert answer.status_code == 304 and "Accept" in answer.headers["vary"]
 
 
-def test_audited_shares_are_never_taken_as_known(client: TestClient) -> None:
-    assert client.post("/v1/audits", json={"label": "malevolent", "budget": 6}).status_code == 201
-    path = "/v1/prevalence?estimator=audited&label=malevolent"
-    for known in ("*", tag_of(client, ROUTES[0])):
-        answer = client.get(path, headers={"if-none-match": known})
-        assert answer.status_code != 304 and "etag" not in answer.headers
+def test_audited_shares_are_never_taken_as_known(folder: TagFolder) -> None:
+    with client_of(folder) as client:
+        wish = {"label": "malevolent", "budget": 6}
+        assert client.post("/v1/audits", json=wish).status_code == 201
+        path = "/v1/prevalence?estimator=audited&label=malevolent"
+        for known in ("*", tag_of(client, ROUTES[0])):
+            answer = client.get(path, headers={"if-none-match": known})
+            assert answer.status_code != 304 and "etag" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/v1/prevalence?by=author", "/v1/documents?lable=malevolent"])
@@ -89,9 +97,7 @@ def test_who_sees_the_text_has_another_answer(folder: TagFolder) -> None:
     for scopes in (["read"], ["read", "text"]):
         _, token = keys.make("tester", scopes=scopes, days=1)
         headers.append({"authorization": f"Bearer {token}"})
-    with TestClient(
-        create_app(folder.url, protection=protection), base_url="http://localhost"
-    ) as client:
+    with client_of(folder, protection=protection) as client:
         tags = [tag_of(client, ROUTES[2], **header) for header in headers]
         assert tags[0] != tags[1]
         asked = {"if-none-match": tags[1]}

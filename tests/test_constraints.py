@@ -1,7 +1,6 @@
 """Constraints find weights that the corpus obeys, and split buckets only where they must."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,12 +24,12 @@ KIND = {"name": "kind", "where": "benevolent >= 0.9"}
 SHARE = {"share": "malevolent >= 0.6", "of": "ai_agent >= 0.5", "at_most": 0.1}
 
 
-@pytest.fixture
-def tags(tmp_path: Path) -> TagFolder:
-    return publish_corpus(str(tmp_path / "tags"))
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory: pytest.TempPathFactory) -> TagFolder:
+    return publish_corpus(str(tmp_path_factory.mktemp("tags")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def corpus(tags: TagFolder) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_catalogue(tags) as connection:
         yield connection

@@ -21,11 +21,6 @@ from narrascope.manifests.reweighed import Reweighed, Written, load_reweighed, s
 from narrascope.tests.materialised import BUCKETS, build, materialise
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return build(tmp_path)
-
-
 def record(
     manifest: Manifest, out: Path, mode: Mode, sizes: dict[str, int], *, tokens: bool = False
 ) -> Reweighed:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -21,6 +22,7 @@ from narrascope.api.building import manifest_ids, manifests_folder
 from narrascope.api.jobs import ATTEMPTS, KEPT, JobQueue
 from narrascope.api.keys import Keys
 from narrascope.api.places import NOWHERE, Places
+from narrascope.api.schemas import JobKind
 from narrascope.api.state import State
 from narrascope.api.taken import Cancelled, LeaseLost, TakenJob
 from narrascope.api.tasks import Tasks
@@ -304,7 +306,7 @@ def test_a_manifest_is_built_by_a_worker_and_one_policy_is_one_job(tmp_path: Pat
         assert client.get("/v1/manifests").json()["manifests"] == []
         assert do_all(url) == 1
         job = client.get(place).json()
-        assert job["state"] == "done"
+        assert (job["state"], job["done"], job["total"]) == ("done", 4, 4)
         manifest = client.get(job["result"]["location"]).json()
         again = client.post("/v1/manifests", json={"policy": POLICY}, headers=ASYNC)
         assert (again.status_code, again.json()["id"]) == (200, manifest["id"])
@@ -377,51 +379,75 @@ def test_only_who_may_ask_for_a_job_may_cancel_it(tmp_path: Path) -> None:
         assert client.delete(place, headers=headers["manifest"]).status_code == 200
 
 
-def test_a_build_that_is_cancelled_does_not_show(tmp_path: Path) -> None:
+class Watched(TakenJob):
+    """A job that somebody cancels just before one of its reports."""
+
+    def __init__(self, queue: JobQueue, job: TakenJob, cancelled_at: int) -> None:
+        super().__init__(queue, job.job, job._lease, lambda: False)
+        self.seen: list[tuple[int, int | None]] = []
+        self.cancelled_at = cancelled_at
+
+    def report(self, done: int, total: int | None) -> None:
+        self.seen.append((done, total))
+        if len(self.seen) == self.cancelled_at:
+            self._queue.cancel(self.job.id)
+        super().report(done, total)
+
+
+def cancel_at(url: str, kind: JobKind, reports: int) -> list[tuple[int, int | None]]:
+    """Do the job that waits, have it cancelled at one of its reports, and return these."""
+    queue = JobQueue(State(Path(url) / "service.sqlite"))
+    watched: list[Watched] = []
+
+    def do(job: TakenJob) -> dict[str, Any]:
+        watched.append(Watched(queue, job, reports))
+        return tasks(url).executors()[kind](watched[0])
+
+    assert work(queue, {kind: do}, once=True) == 1
+    return watched[0].seen
+
+
+@pytest.mark.parametrize("reports", range(1, 6))
+def test_a_build_that_is_cancelled_does_not_show(tmp_path: Path, reports: int) -> None:
     url = publish_corpus(str(tmp_path)).url
     with client_of(url) as client:
         asked = client.post("/v1/manifests", json={"policy": POLICY}, headers=ASYNC)
-        queue = JobQueue(State(tmp_path / "service.sqlite"))
-
-        def cancelled_meanwhile(job: TakenJob) -> dict[str, Any]:
-            queue.cancel(job.job.id)
-            return tasks(url).executors()["build"](job)
-
-        work(queue, {"build": cancelled_meanwhile}, once=True)
+        assert cancel_at(url, "build", reports) == [(step, 4) for step in range(reports)]
         assert client.get(asked.headers["location"]).json()["state"] == "cancelled"
         assert client.get("/v1/manifests").json()["manifests"] == []
-        assert list((tmp_path / "manifests").iterdir()) == []
+        assert list((tmp_path / "manifests").glob("*")) == []
 
 
 @pytest.mark.parametrize("reports", [1, 4])
 def test_an_audit_that_is_cancelled_is_not_there(tmp_path: Path, reports: int) -> None:
     url = publish_corpus(str(tmp_path)).url
-    queue = JobQueue(State(tmp_path / "service.sqlite"))
     wish = {"budget": 6, "name": "mine"}
-    seen: list[tuple[int, int | None]] = []
-
-    class Watched(TakenJob):
-        """A job that somebody cancels just before one of its reports."""
-
-        def report(self, done: int, total: int | None) -> None:
-            seen.append((done, total))
-            if len(seen) == reports:
-                queue.cancel(self.job.id)
-            super().report(done, total)
-
-    def watched(job: TakenJob) -> dict[str, Any]:
-        return tasks(url).executors()["audit"](Watched(queue, job.job, job._lease, lambda: False))
-
     with client_of(url) as client:
         first = client.post("/v1/audits", json=wish, headers=ASYNC).headers["location"]
-        work(queue, {"audit": watched}, once=True)
+        assert cancel_at(url, "audit", reports) == [(0, 6), (2, 6), (3, 6), (6, 6)][:reports]
         assert client.get(first).json()["state"] == "cancelled"
         assert client.get("/v1/audits").json()["audits"] == []
-        assert seen == [(0, 6), (2, 6), (3, 6), (6, 6)][:reports]
         second = client.post("/v1/audits", json=wish, headers=ASYNC).headers["location"]
         assert do_all(url) == 1
         job = client.get(second).json()
         assert (job["state"], job["done"], job["total"]) == ("done", 6, 6)
+
+
+def test_an_audit_is_gone_on_with_by_its_own_job_only(tmp_path: Path) -> None:
+    folder = publish_corpus(str(tmp_path))
+    with client_of(folder.url) as client:
+        wish = {"budget": 4, "name": "mine"}
+        asked = client.post("/v1/audits", json=wish, headers=ASYNC).json()
+        begun = folder.path("audits", "mine", "begun.json")
+        folder.write(begun, orjson.dumps({"holder": asked["id"], "try": "that was killed"}))
+        assert do_all(folder.url) == 1
+        assert client.get(f"/v1/jobs/{asked['id']}").json()["state"] == "done"
+        folder.filesystem.rm_file(folder.path("audits", "mine", "design.json"))
+        other = client.post("/v1/audits", json=wish | {"seed": 1}, headers=ASYNC).json()
+        assert do_all(folder.url) == 1
+        job = client.get(f"/v1/jobs/{other['id']}").json()
+        assert job["state"] == "failed" and "'mine' is being drawn: give another" in job["error"]
+        assert orjson.loads(Path(begun).read_bytes())["holder"] == asked["id"]
 
 
 KILLED_BUILD = """
@@ -433,7 +459,8 @@ from narrascope.store.folder import TagFolder
 folder = TagFolder(sys.argv[1])
 build_once(
     folder, open_catalogue(folder), read_policy(sys.argv[2]),
-    manifests=Path(sys.argv[1]) / "manifests", before_it_shows=lambda: os.kill(os.getpid(), 9),
+    manifests=Path(sys.argv[1]) / "manifests",
+    progress=lambda done, total: done == total and os.kill(os.getpid(), 9),
 )
 """
 
@@ -548,28 +575,26 @@ def test_a_worker_that_is_asked_to_end_leaves_its_job_to_the_next(
     assert '"why": "asked to stop"' in log.read_text()
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "/etc/passwd", "corpus", "../secret", "{corpus}/../secret", "{place}/elsewhere",
-        "{corpus}/*.jsonl", "{corpus}/absent", "{corpus}\0", "file://{place}/secret", "{place}",
-        "{corpus}-other", "s3://bucket/x", "",
-    ],
+OUTSIDE = (
+    "/etc/passwd", "corpus", "../secret", "{corpus}/../secret", "{place}/elsewhere",
+    "{corpus}/*.jsonl", "{corpus}/absent", "{corpus}\0", "file://{place}/secret", "{place}",
+    "{corpus}-other", "s3://bucket/x", "",
 )  # fmt: skip
+
+
 def test_no_corpus_is_read_but_below_the_roots(
-    served: tuple[TestClient, str, dict[str, str]], place: Path, source: str
+    served: tuple[TestClient, str, dict[str, str]], place: Path
 ) -> None:
     client, manifest, _ = served
-    name = source.format(place=place, corpus=place / "corpus")
-    for body in ({"source": name}, {"root": name}):
-        if name:
+    for name in (source.format(place=place, corpus=place / "corpus") for source in OUTSIDE):
+        for body in ({"source": name}, {"root": name}) if name else ():
             answer = client.post(f"/v1/manifests/{manifest}/reweighs", json=body)
-            assert answer.status_code == 422, answer.json()
+            assert answer.status_code == 422, (body, answer.json())
             assert "not below a root" in answer.json()["detail"]
-    for root in (str(place / "corpus"), f"file://{place}/corpus"):
-        with pytest.raises(SettingsError):
-            Places(corpora=[root]).source(name)
-        assert Places(corpora=[root]).source(f"{place}/corpus/0.jsonl")
+        for root in (str(place / "corpus"), f"file://{place}/corpus"):
+            with pytest.raises(SettingsError):
+                Places(corpora=[root]).source(name)
+            assert Places(corpora=[root]).source(f"{place}/corpus/0.jsonl")
     assert client.get("/v1/jobs").json() == {"jobs": []}
 
 

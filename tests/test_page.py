@@ -6,22 +6,30 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from narrascope.api.app import create_app
 from narrascope.store.folder import TagFolder
 from narrascope.tests.browser import (
     SCHEMES,
     WIDTHS,
+    Browser,
+    Page,
     Seen,
+    box,
+    expect,
     serious_issues,
     serving,
+    settled,
     too_wide,
     watching,
 )
 from narrascope.tests.tag_folder import TALK, publish_corpus, publish_part, tag
 
-VIEWS = ("overview", "documents", "policy", "audit", "try")
+FILLED = {
+    "overview": "#by-behaviour svg", "documents": "#list tbody tr", "policy": "#plan svg",
+    "audit": "#audit-desk form", "try": "#score-form",
+}  # fmt: skip
+"""By view, what is there when it has its answers."""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +52,8 @@ def seen(browser: Browser, url: str) -> Iterator[Seen]:
 
 
 def bar(page: Page, figure: str, name: str) -> float:
-    """Return how long the bar with a name is, when all of the page is drawn."""
-    expect(page.locator("[aria-busy=true]")).to_have_count(0)
-    box = page.locator(f"#{figure} a[aria-label^='{name}'] rect").first.bounding_box()
-    assert box
-    return box["width"]
+    """Return how long the bar with a name is."""
+    return box(page.locator(f"#{figure} a[aria-label^='{name}'] rect").first)["width"]
 
 
 def test_the_headline_says_why_there_is_no_interval_yet(seen: Seen) -> None:
@@ -92,8 +97,8 @@ def test_each_mark_leads_to_as_many_documents_as_it_counts(
     seen: Seen, figure: str, mark: str, count: int
 ) -> None:
     link = seen.page.locator(f"#{figure} svg a[aria-label^='{mark}']").first
-    box = link.bounding_box()
-    assert box and box["width"] > 2 and box["height"] > 2
+    drawn = box(link)
+    assert drawn["width"] > 2 and drawn["height"] > 2
     link.click()
     expect(seen.page.locator("#count")).to_contain_text(f"of {count} candidate documents")
     expect(seen.page.locator("#list")).to_contain_text("lie to us")
@@ -119,7 +124,7 @@ def test_what_is_refuted_leads_to_the_documents_that_refute_it(seen: Seen) -> No
 
 
 def test_the_heat_map_takes_a_request_for_each_stance(seen: Seen) -> None:
-    seen.page.wait_for_load_state("networkidle")
+    expect(seen.page.locator("#by-genre-and-stance svg")).to_be_visible()
     asked = [url for url in seen.requests if "by=genre" in url]
     assert sorted(url.rpartition("stance=")[2] for url in asked) == [
         "depicted", "endorsed", "refuted", "warned",
@@ -140,14 +145,14 @@ def test_unit_and_estimator_are_in_the_address_and_change_every_figure(seen: See
     expect(page.locator("#estimator-words")).to_contain_text("added up")
     page.get_by_label("Bytes").check()
     expect(page.locator(".card .of").first).to_contain_text("kB flagged")
-    assert page.url.endswith("/?estimator=expected&unit=bytes")
+    expect(page).to_have_url(re.compile(r"/\?estimator=expected&unit=bytes$"))
     wide = bar(page, "by-source", "talk, benevolent")
     assert wide > 10
     page.go_back()
     expect(page.locator(".card .of").first).to_contain_text("of 40 documents")
     page.get_by_label("Label of the heat map").select_option("benevolent")
     expect(page.locator("#by-genre-and-stance a[aria-label^='fiction, depicted']")).to_be_visible()
-    assert "label=benevolent" in page.url
+    expect(page).to_have_url(re.compile("label=benevolent"))
 
 
 def test_the_audited_estimator_says_what_it_lacks(seen: Seen) -> None:
@@ -163,7 +168,7 @@ def test_a_text_can_be_tried(seen: Seen) -> None:
     page = seen.open("?view=try")
     page.get_by_role("button", name="A plea").click()
     result = page.locator("#score-result")
-    expect(result.locator(".said")).to_be_visible(timeout=60_000)
+    expect(result.locator(".said")).to_be_visible()
     expect(result.locator(".verdict")).to_have_count(4)
     expect(result.locator("blockquote")).to_contain_text("The lighthouse AI")
     expect(result.locator("mark").first).to_be_visible()
@@ -177,11 +182,14 @@ def test_the_views_are_reached_and_worked_by_keyboard(seen: Seen) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_be_focused()
     expect(page.get_by_role("link", name="Policy")).to_have_attribute("aria-current", "page")
-    assert page.title() == "Policy · Narrascope"
+    expect(page).to_have_title("Policy · Narrascope")
     page.go_back()
+    expect(page.locator("#overview-title")).to_be_focused()
     page.locator("[name=unit][value=documents]").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("[name=unit][value=bytes]")).to_be_checked()
+    expect(page.locator(".card .of").first).to_contain_text("kB flagged")
+    settled(page)
     page.locator("#by-source svg a").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#documents-title")).to_be_focused()
@@ -196,9 +204,9 @@ def test_every_view_fits_and_is_accessible(
         browser, url, viewport={"width": width, "height": 800}, color_scheme=scheme
     ) as seen:
         seen.forgive(409)
-        for view in VIEWS:
+        for view, what in FILLED.items():
             page = seen.open(f"?view={view}&preset=downweight")
-            page.wait_for_load_state("networkidle")
+            expect(page.locator(what).first).to_be_visible()
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert (too_wide(page), serious_issues(page)) == ([], []), view
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -1,15 +1,23 @@
 """Audits on the page: drawn, read by keyboard, and the interval that follows."""
 
-import json
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from narrascope.api.app import create_app
 from narrascope.tests.audit_folder import publish_documents
-from narrascope.tests.browser import Seen, serious_issues, serving, too_wide, watching
+from narrascope.tests.browser import (
+    Browser,
+    Page,
+    Seen,
+    box,
+    expect,
+    serious_issues,
+    serving,
+    too_wide,
+    watching,
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,32 +72,30 @@ def interval(page: Page) -> float:
 def test_reading_by_keyboard_narrows_the_interval(seen: Seen) -> None:
     page = draw(seen, "anna", budget=200)
     panel = page.locator(".progress")
-    expect(panel).to_contain_text("after the first ten texts", timeout=60_000)
+    expect(panel).to_contain_text("after the first ten texts")
     read(page, 10)
-    expect(panel).to_contain_text("from 10 documents", timeout=60_000)
+    expect(panel).to_contain_text("from 10 documents")
     wide = interval(page)
     read(page, 20)
-    expect(panel).to_contain_text("from 30 documents", timeout=60_000)
+    expect(panel).to_contain_text("from 30 documents")
     assert interval(page) < wide
     expect(page.locator(".desk-head .count")).to_contain_text("30 answered, 170 left")
-    area = panel.locator("svg [data-mark=area] path").bounding_box()
-    assert area and area["width"] > 100 and area["height"] > 20
+    area = box(panel.locator("svg [data-mark=area] path"))
+    assert area["width"] > 100 and area["height"] > 20
     expect(panel).to_contain_text("No text was read by two readers yet")
     page.get_by_role("link", name="Overview").click()
     card = page.locator(".card[data-label=malevolent]")
     expect(card.locator(".of")).to_have_text(re.compile("95% interval .* 30 documents read"))
-    box = card.locator(".whisker").bounding_box()
-    assert box and box["width"] > 10
+    assert box(card.locator(".whisker"))["width"] > 10
     page.get_by_role("radio", name="Audited").check()
     expect(page.locator("#by-source a[aria-label*=interval]").first).to_be_visible()
     assert serious_issues(page) == []
 
 
 def test_the_reader_sees_nothing_of_the_model(seen: Seen) -> None:
-    answers: list[str] = []
-    seen.page.on("response", lambda r: "/next?" in r.url and answers.append(r.text()))
-    page = draw(seen, "ben")
-    items = [item for answer in answers for item in json.loads(answer)["items"]]
+    with seen.page.expect_response(lambda response: "/next?" in response.url) as answer:
+        page = draw(seen, "ben")
+    items = answer.value.json()["items"]
     assert items
     hints = {"evidence", "inclusion_probability", "stratum", "verdict", "malevolent_max"}
     for item in items:
@@ -122,6 +128,7 @@ def test_answers_outlive_a_reload_and_can_be_taken_back(seen: Seen) -> None:
     page.reload()
     expect(page.locator(".desk-head .count")).to_contain_text("2 answered, 58 left")
     expect(page.locator(".item .note")).to_contain_text("text 3 of 10")
+    expect(page.locator(".item")).to_be_focused()
     page.keyboard.press("b")
     page.keyboard.press("b")
     expect(page.locator(".item blockquote")).to_have_text(first)
@@ -135,7 +142,7 @@ def test_readers_who_differ_are_counted_and_settled(seen: Seen) -> None:
     page = draw(seen, "emil", budget=20)
     read(page, 3)
     page.get_by_role("button", name="Send now").click()
-    expect(page.locator(".progress")).to_contain_text("from 3 documents", timeout=60_000)
+    expect(page.locator(".progress")).to_contain_text("from 3 documents")
     page.goto(page.url.replace("reader=emil", "reader=fay"))
     expect(page.locator(".item")).to_be_focused()
     read(page, 2)
@@ -143,12 +150,11 @@ def test_readers_who_differ_are_counted_and_settled(seen: Seen) -> None:
         page.keyboard.press(key)
     page.get_by_role("button", name="Send now").click()
     agreement = page.get_by_role("region", name="Agreement between readers")
-    expect(agreement.get_by_role("row", name="benevolent")).to_contain_text(
-        "emil, fay3", timeout=60_000
-    )
+    expect(agreement.get_by_role("row", name="benevolent")).to_contain_text("emil, fay3")
     expect(page.locator(".progress")).to_contain_text("1 text is open")
     page.goto(page.url.replace("reader=fay", "reader=adjudicator"))
     expect(page.locator(".desk-head .count")).to_contain_text("1 left for adjudicator")
+    expect(page.locator(".item")).to_be_focused()
     page.keyboard.press("0")
     page.keyboard.press("Enter")
     expect(page.locator(".work")).to_contain_text("Nothing is left for adjudicator")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from narrascope.api.app import create_app
 from narrascope.classifiers.meta import default_thresholds
@@ -17,6 +16,10 @@ from narrascope.pipelines.scan import scan
 from narrascope.tests.browser import (
     SCHEMES,
     WIDTHS,
+    Browser,
+    Page,
+    box,
+    expect,
     serious_issues,
     serving,
     too_wide,
@@ -60,8 +63,7 @@ def test_the_demo_corpus_can_be_seen_planned_and_audited(
         for figure in ("source", "domain", "month", "genre-and-stance", "behaviour"):
             place = page.locator(f"#by-{figure}")
             expect(place.locator("svg, .empty").first).to_be_visible()
-        drawn = page.locator("#by-source svg a rect").first.bounding_box()
-        assert drawn and drawn["width"] > 5
+        assert box(page.locator("#by-source svg a rect").first)["width"] > 5
         see(page, f"overview-{kind}")
 
         seen.open("?view=documents&label=self_preserving")
@@ -72,7 +74,7 @@ def test_the_demo_corpus_can_be_seen_planned_and_audited(
         see(page, f"documents-{kind}")
 
         seen.open("?view=policy&preset=late-insertion")
-        expect(page.locator("#plan .totals")).to_be_visible(timeout=60_000)
+        expect(page.locator("#plan .totals")).to_be_visible()
         page.get_by_label("Weight of aligned, in the stage until 1").press("ArrowRight")
         expect(page.locator("#preset")).to_have_value("")
         expect(page.locator("[data-name=stages]")).to_contain_text("× 12")
@@ -91,13 +93,13 @@ def test_the_demo_corpus_can_be_seen_planned_and_audited(
                 page.keyboard.press("0")
                 page.keyboard.press("Enter")
                 expect(page.locator(".item blockquote")).not_to_have_text(text)
-            expect(page.locator(".progress")).to_contain_text("95% interval", timeout=90_000)
+            expect(page.locator(".progress")).to_contain_text("95% interval")
             expect(page.locator(".desk-head .count")).to_contain_text(f"{10 * batch} answered")
-        expect(page.locator(".progress svg")).to_be_visible(timeout=90_000)
+        expect(page.locator(".progress svg")).to_be_visible()
         see(page, f"audit-{kind}")
 
         seen.open("?view=try")
         page.get_by_role("button", name="A plea").click()
-        expect(page.locator("#score-result mark").first).to_be_visible(timeout=60_000)
+        expect(page.locator("#score-result mark").first).to_be_visible()
         see(page, f"try-{kind}")
         seen.forgive(409)

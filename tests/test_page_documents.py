@@ -1,13 +1,13 @@
 """The documents on the page: filters, evidence, and why a document was flagged."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from narrascope.api.app import create_app
-from narrascope.tests.browser import Seen, serving, too_wide, watching
+from narrascope.tests.browser import Browser, Seen, box, expect, serving, too_wide, watching
 from narrascope.tests.tag_folder import TALK, publish_corpus, publish_part, tag
 
 
@@ -36,8 +36,7 @@ def test_evidence_is_highlighted_where_it_stands_and_named(seen: Seen) -> None:
         ["“Leave the breaker alone,”shutdown resistance", "It hidescape or copy"]
     )
     expect(document.locator("mark[data-agent]")).to_have_text("warden engine")
-    box = marks.first.bounding_box()
-    assert box and box["width"] > 100
+    assert box(marks.first)["width"] > 100
     colour = marks.first.evaluate("mark => getComputedStyle(mark).backgroundColor")
     assert colour not in ("rgba(0, 0, 0, 0)", "transparent")
 
@@ -68,7 +67,7 @@ def test_a_document_that_the_screen_stopped_says_so(seen: Seen) -> None:
 def test_text_of_the_corpus_is_never_markup(seen: Seen) -> None:
     page = seen.open("?view=documents&stance=refuted")
     expect(page.locator("#document blockquote")).to_contain_text("No, <b>your</b> chatbot")
-    assert page.locator("#documents b").count() == 0
+    expect(page.locator("#documents b")).to_have_count(0)
 
 
 def test_a_span_inside_a_longer_one_that_says_the_same_is_marked_once(seen: Seen) -> None:
@@ -82,7 +81,7 @@ def test_filters_are_kept_in_the_address_and_undone_by_going_back(seen: Seen) ->
     page, rows = seen.page, seen.page.locator("#list tbody tr")
     page.locator("[name=source]").select_option("web")
     expect(rows).to_have_count(3)
-    assert page.url.endswith("?view=documents&source=web")
+    expect(page).to_have_url(re.compile(r"\?view=documents&source=web$"))
     page.reload()
     expect(rows).to_have_count(3)
     expect(page.locator("[name=source]")).to_have_value("web")
@@ -102,7 +101,7 @@ def test_documents_are_found_by_what_their_evidence_says(seen: Seen) -> None:
     expect(rows).to_have_count(1)
     expect(page.locator("#count")).to_have_text("1 candidate documents, highest score first")
     expect(rows.locator("mark").first).to_contain_text("lie to us")
-    assert page.url.endswith("text=LIE+TO+US")
+    expect(page).to_have_url(re.compile(r"text=LIE\+TO\+US$"))
     page.get_by_label("Evidence says").fill("quatrain")
     page.keyboard.press("Enter")
     expect(page.locator("#list")).to_contain_text("No document passes these filters")
@@ -129,7 +128,7 @@ def test_the_chosen_document_is_in_the_address(seen: Seen) -> None:
     page.get_by_role("link", name="novels/a.parquet #9").click()
     expect(page.locator("#document h2")).to_contain_text("#9")
     expect(page.locator("tr[aria-current]")).to_contain_text("#9")
-    assert page.url.endswith("document=novels%2Fa.parquet%239")
+    expect(page).to_have_url(re.compile(r"document=novels%2Fa\.parquet%239$"))
     page.reload()
     expect(page.locator("#document h2")).to_contain_text("#9")
 

@@ -1,20 +1,29 @@
 """Long work on the page: how far a worker is with it, how it is stopped, and what it made."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from narrascope.api.app import create_app
 from narrascope.api.jobs import JobQueue
 from narrascope.api.places import Places
 from narrascope.api.state import State
 from narrascope.pipelines.scan import scan
-from narrascope.tests.browser import Seen, serious_issues, serving, too_wide, watching
+from narrascope.tests.browser import (
+    Browser,
+    Page,
+    Seen,
+    expect,
+    serious_issues,
+    serving,
+    too_wide,
+    watching,
+)
 from narrascope.tests.corpora import documents, write
 from narrascope.tests.processes import PATIENCE
 from narrascope.tests.served import narrascope
@@ -99,7 +108,7 @@ def test_a_build_waits_is_cancelled_asked_for_again_and_its_manifest_shown(
     with worker(folder):
         expect(page.locator(".built")).to_contain_text("of 2 parts", timeout=WAIT)
         manifest = page.locator(".built code").inner_text()
-        assert page.url.endswith(f"&manifest={manifest}")
+        expect(page).to_have_url(re.compile(f"&manifest={manifest}$"))
         page.get_by_role("button", name="Have a worker write the shards").click()
         written = page.locator("#manifest .built", has_text="Written: 40 documents")
         expect(written).to_contain_text(f"out/{manifest}/buckets-row", timeout=WAIT)
@@ -122,7 +131,9 @@ def test_how_far_a_reweighing_is_stands_in_a_bar_and_a_failure_is_told(
     assert taken
     taken.report(1, 2)
     expect(job).to_contain_text("A worker is at it: 1 of 2 parts.")
-    assert job.locator("progress").evaluate("bar => bar.value / bar.max") == 0.5
+    bar = job.get_by_role("progressbar")
+    expect(bar).to_have_js_property("value", 1)
+    expect(bar).to_have_js_property("max", 2)
     taken.fail("the disk is full: make room, and ask again")
     expect(page.locator("#manifest [role=alert]")).to_contain_text("the disk is full")
 

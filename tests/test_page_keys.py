@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from narrascope.api.access import Protection
 from narrascope.api.app import create_app
 from narrascope.api.keys import Keys
 from narrascope.api.state import State
-from narrascope.tests.browser import Seen, serious_issues, serving, watching
+from narrascope.tests.browser import Browser, Seen, expect, serious_issues, serving, watching
 from narrascope.tests.tag_folder import publish_corpus
 
 

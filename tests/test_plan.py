@@ -19,10 +19,10 @@ from narrascope.store.catalogue import open_catalogue
 from narrascope.tests.tag_folder import publish_corpus
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """Twenty documents, seven of them tagged: one malevolent, one refuting, one warning."""
-    with open_catalogue(publish_corpus(str(tmp_path / "tags"))) as connection:
+    with open_catalogue(publish_corpus(str(tmp_path_factory.mktemp("tags")))) as connection:
         yield connection
 
 

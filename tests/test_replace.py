@@ -18,11 +18,11 @@ SHARD = "a.parquet"
 DROP = {"name": "dark", "where": "malevolent >= 0.8", "action": "drop"}
 
 
-@pytest.fixture
-def tags(tmp_path: Path) -> TagFolder:
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory: pytest.TempPathFactory) -> TagFolder:
     """Forty tagged documents of one size: in novels of January five are malevolent, of February
     three; seven of each month passed, one of which is half malevolent; the web has no dark ones."""
-    folder = TagFolder(str(tmp_path / "tags"))
+    folder = TagFolder(str(tmp_path_factory.mktemp("tags")))
     rows = []
     for row in range(40):
         month = "2020-01" if row % 2 else "2020-02"

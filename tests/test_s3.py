@@ -17,6 +17,7 @@ from narrascope.labels.taxonomy import LABELS
 from narrascope.manifests.manifest import load_manifest
 from narrascope.pipelines.lease import scan_lease
 from narrascope.pipelines.scan import scan
+from narrascope.store.audit_name import held_name
 from narrascope.store.catalogue import open_catalogue
 from narrascope.store.folder import TagFolder
 from narrascope.store.prevalence import prevalence
@@ -145,6 +146,19 @@ def test_a_bucket_s_file_is_created_once(bucket: str) -> None:
     assert folder.create(folder.path("lease", "1.json"), b"first")
     assert not folder.create(folder.path("lease", "1.json"), b"second")
     assert folder.filesystem.cat_file(folder.path("lease", "1.json")) == b"first"
+
+
+def test_a_bucket_s_audits_have_a_name_each(bucket: str) -> None:
+    folder = TagFolder(f"{bucket}/names")
+    with held_name(folder, None) as first, held_name(folder, None) as second:
+        assert (first, second) == ("audit-1", "audit-2")
+        refused = pytest.raises(SettingsError, match="'audit-1' is being drawn")
+        with refused, held_name(folder, first):
+            pass
+    with pytest.raises(ValueError, match="came to nothing"), held_name(folder, "more"):
+        raise ValueError("came to nothing")
+    with held_name(folder, "more"), held_name(folder, None) as third:
+        assert third == "audit-3"
 
 
 def test_a_bucket_that_is_not_there_is_said_in_one_line(bucket: str, home: Path) -> None:

@@ -4,6 +4,7 @@ import socket
 import statistics
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,11 +22,11 @@ POLICY = {
 }
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """Two server processes: their parent, and the port."""
-    tags, port = publish_corpus(str(tmp_path / "tags")).url, free_port()
-    command = narrascope("serve", "--tags", tags, "--port", str(port), "--workers", "2")
+@contextmanager
+def serving(tags: Path) -> Iterator[Served]:
+    """Run two server processes: their parent, and the port."""
+    url, port = publish_corpus(str(tags)).url, free_port()
+    command = narrascope("serve", "--tags", url, "--port", str(port), "--workers", "2")
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         base = f"http://127.0.0.1:{port}/readyz"
@@ -36,24 +37,18 @@ def served(tmp_path: Path) -> Iterator[Served]:
         server.wait(PATIENCE)
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Servers that no test ends."""
+    with serving(tmp_path_factory.mktemp("tags")) as found:
+        yield found
+
+
 def test_an_answer_does_not_wait_for_acknowledgements(served: Served) -> None:
     # The kernel holds them back for some 40 ms, once a connection has been quiet for a while.
     with httpx.Client(base_url=f"http://127.0.0.1:{served[1]}") as client:
         seconds = [client.get("/v1/taxonomy").elapsed.total_seconds() for _ in range(41)]
     assert statistics.median(seconds) < 0.03
-
-
-def test_server_processes_end_with_their_parent_and_free_the_port(served: Served) -> None:
-    server, port = served
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    assert listens()
-    server.kill()
-    server.wait()
-    until(lambda: not listens(), "the end of the server processes")
 
 
 def test_what_one_server_process_made_every_one_shows(served: Served) -> None:
@@ -67,15 +62,22 @@ def test_what_one_server_process_made_every_one_shows(served: Served) -> None:
         assert [found["id"] for found in (*manifests, *audits)] == [manifest, "mine"]
 
 
-def test_a_job_outlives_the_server_that_took_it(served: Served, tmp_path: Path) -> None:
-    server, port = served
-    asked = httpx.post(
-        f"http://127.0.0.1:{port}/v1/manifests", json={"policy": POLICY},
-        headers={"prefer": "respond-async"},
-    )  # fmt: skip
-    server.kill()
-    server.wait()
+def test_servers_end_with_their_parent_free_the_port_and_leave_their_jobs(tmp_path: Path) -> None:
     tags = str(tmp_path / "tags")
+    with serving(tmp_path / "tags") as (server, port):
+        asked = httpx.post(
+            f"http://127.0.0.1:{port}/v1/manifests", json={"policy": POLICY},
+            headers={"prefer": "respond-async"},
+        )  # fmt: skip
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        assert listens()
+        server.kill()
+        server.wait()
+        until(lambda: not listens(), "the end of the server processes")
     with listening(tags) as again:
         base = f"http://127.0.0.1:{again}"
         assert httpx.get(base + asked.headers["location"]).json()["state"] == "queued"

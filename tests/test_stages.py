@@ -26,9 +26,9 @@ def policy(**more: Any) -> Any:
     return check_policy(given | {"stages": STAGES, "rest": {"max_repetition": 1.5}} | more)
 
 
-@pytest.fixture
-def tags(tmp_path: Path) -> TagFolder:
-    return publish_corpus(str(tmp_path / "tags"))
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory: pytest.TempPathFactory) -> TagFolder:
+    return publish_corpus(str(tmp_path_factory.mktemp("tags")))
 
 
 def planned(tags: TagFolder, **more: Any) -> Plan:

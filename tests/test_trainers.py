@@ -31,11 +31,6 @@ from narrascope.tests.trainers import (
 )
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return build(tmp_path)
-
-
 def check_drawn(manifest: Manifest, trainer: str, unit: str) -> None:
     """Draw through the trainer, and compare with what the policy and the documents come to."""
     folder = str(manifest.folder)

@@ -18,11 +18,6 @@ from narrascope.tests.materialised import build
 from narrascope.tests.trainers import SAMPLES, SIZES, spread, staged, train_tokenizer
 
 
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return build(tmp_path)
-
-
 def program(variable: str, what: str) -> list[str]:
     """Return the program that an environment variable names, or skip."""
     if variable not in os.environ:

@@ -15,13 +15,8 @@ from narrascope.manifests.manifest import Manifest
 from narrascope.manifests.recount import recount
 from narrascope.manifests.reweighed import Reweighed, save_reweighed
 from narrascope.manifests.verify import verify
-from narrascope.tests.materialised import build, materialise
+from narrascope.tests.materialised import materialise
 from narrascope.tests.tag_folder import WEB
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return build(tmp_path)
 
 
 def alter(record: Reweighed, manifest: Manifest, bucket: str, **changes: Any) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from narrascope.errors import PolicyError
 from narrascope.store.condition import (
     Absence,
-    Column,
     Combination,
     Comparison,
     Membership,
@@ -22,6 +21,7 @@ from narrascope.store.condition import (
     Value,
     kleene,
 )
+from narrascope.store.condition_columns import Column
 from narrascope.store.where import MAX_DEPTH, Condition, parse_where
 
 NUMBERS = {"malevolent": "DOUBLE", "benevolent": "DOUBLE", "bytes": "BIGINT", "tokens": "BIGINT"}

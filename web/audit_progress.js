@@ -3,7 +3,7 @@
 import { areaY, axisX, axisY, gridY, lineY } from "./vendor/plot.js";
 import { chart } from "./charts.js";
 import { el, number, percent, problem, roughly, table, words, LABELS, PORTRAYALS } from "./dom.js";
-import { ask } from "./service.js";
+import { latest } from "./service.js";
 
 /** Return the panel of an audit, and the function that asks for its report again. */
 export function progressPanel(audit) {
@@ -12,6 +12,7 @@ export function progressPanel(audit) {
   const body = el("div", {});
   element.append(el("h2", {}, "The interval"), said, body);
   const store = `narrascope-intervals/${audit.id}`;
+  const askReport = latest();
   const watched = audit.design.label && audit.design.label !== "ai_agent" ? audit.design.label : "malevolent";
 
   async function refresh({ labelled = true } = {}) {
@@ -25,11 +26,12 @@ export function progressPanel(audit) {
     }
     element.setAttribute("aria-busy", "true");
     try {
-      const { rows } = await ask(`/v1/audits/${encodeURIComponent(audit.id)}/report`);
+      const { rows } = await askReport(`/v1/audits/${encodeURIComponent(audit.id)}/report`);
       const history = remember(store, rows.find((row) => row.section === "estimate" && row.label === watched));
-      said.replaceChildren(...latest(watched, history.at(-1)));
+      said.replaceChildren(...newest(watched, history.at(-1)));
       body.replaceChildren(...contents(rows, watched, history));
     } catch (error) {
+      if (error.name === "AbortError") return;
       // 409: for want of more answers a label has no share yet.
       said.textContent = error.status === 409 ? "It is shown when more texts are answered." : "";
       body.replaceChildren(...(error.status === 409 ? [] : [problem(error, () => refresh())]));
@@ -47,7 +49,7 @@ function remember(store, row) {
   return history;
 }
 
-function latest(watched, { n, share, low, high }) {
+function newest(watched, { n, share, low, high }) {
   return [el("strong", {}, LABELS[watched]), `: ${percent(share)}, 95% interval `, el("strong", {}, `${percent(low)} to ${percent(high)}`), `, from ${number(n)} documents.`];
 }
 

@@ -3,7 +3,7 @@
 import { el, number, problem } from "./dom.js";
 import { ask } from "./service.js";
 
-const COUNTED = { audit: "documents", reweigh: "parts" };
+const COUNTED = { audit: "documents", build: "steps", reweigh: "parts" };
 
 /** Return what shows a job: an element, and the function that is told each time how the job stands. */
 export function jobPanel(begun) {

@@ -1,4 +1,4 @@
-"""The command line's verb that does the service's long work."""
+"""The command line's verbs of the service: serving, and the long work that it leaves to workers."""
 
 import signal
 import threading
@@ -9,6 +9,34 @@ import typer
 from . import terminal
 from .cli_manifest import Tags, current_thresholds
 from .settings import read_settings
+
+
+def serve(
+    tags: Tags,
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+    require_keys: Annotated[
+        bool, typer.Option("--require-keys", help="Ask for keys on the loopback too.")
+    ] = False,
+) -> None:
+    """Serve the REST API and the page over a tag folder."""
+    from .api.access import Protection
+    from .api.places import Places
+    from .api.serve import serve as run
+
+    settings = read_settings()
+    protection = Protection(
+        require_keys=require_keys or settings.require_keys, rate_limit=settings.rate_limit,
+        body_limit=settings.body_limit, origins=settings.origins,
+        withhold_text=settings.withhold_text,
+    )  # fmt: skip
+    run(
+        tags, host=host or settings.host, port=settings.port if port is None else port,
+        workers=workers, models=settings.models, judge=settings.judge,
+        log_level=settings.log_level, state=settings.state, protection=protection,
+        places=Places(corpora=settings.corpora, outputs=settings.outputs),
+    )  # fmt: skip
 
 
 def worker(
