@@ -24,6 +24,9 @@ PLACES = {
 AUTHORED_WEIGHT = 0.3
 """Of passages without a source beside those with one: words chosen by one hand carry less far."""
 
+SMALLEST = 10
+"""Passages as which a source's answers weigh at least, lest one passage outweigh ten others."""
+
 FEWEST_POSITIVES = 4
 """Positives below which a question gets its base rate for an answer."""
 
@@ -35,6 +38,29 @@ def answers(examples: Sequence[Example], kind: str, name: str) -> np.ndarray:
     if kind == "behaviour":
         return np.array([name in example.behaviours for example in examples], dtype=bool)
     return np.array([getattr(example, kind) == name for example in examples], dtype=bool)
+
+
+def trust(sources: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return what each passage weighs when an answer is learnt.
+
+    The passages of a source that give one answer weigh, all together, the root of their number,
+    so that the many positives of one source do not make its subject the meaning of a label. The
+    mean is 1 over passages with a source; those without weigh `AUTHORED_WEIGHT`.
+
+    Args:
+        sources: each passage's source; empty where it was written for the purpose.
+        truth: each passage's answer, a boolean.
+    """
+    named = sources != ""
+    if not named.any():
+        return np.ones(len(sources))
+    _, group, sizes = np.unique(
+        np.char.add(sources, np.where(truth, "+", "-")), return_inverse=True, return_counts=True
+    )
+    weights = 1 / np.sqrt(np.maximum(sizes[group], SMALLEST))
+    weights /= weights[named].mean()
+    weights[~named] = AUTHORED_WEIGHT
+    return weights
 
 
 def fit_heads(
@@ -54,8 +80,7 @@ def fit_heads(
     features = rows.shape[1]  # pyright: ignore[reportOptionalSubscript]
     weights = np.zeros((features + 1, len(HEADS)), dtype=np.float32)
     portrayed = np.array([example.stance != "none" for example in examples])
-    authored = np.array([not example.source for example in examples])
-    trust = np.where(authored & ~authored.all(), AUTHORED_WEIGHT, 1.0)
+    sources = np.array([example.source for example in examples])
     for place, (kind, name) in enumerate(HEADS):
         if kind not in kinds:
             continue
@@ -75,7 +100,7 @@ def fit_heads(
             tol=1e-3,
             max_iter=5000,
             random_state=seed,
-        ).fit(rows[chosen], truth, sample_weight=trust[chosen])
+        ).fit(rows[chosen], truth, sample_weight=trust(sources[chosen], truth))
         weights[:-1, place] = model.coef_[0]
         weights[-1, place] = model.intercept_[0]
     return weights

@@ -7,7 +7,7 @@ import pytest
 
 from narrascope.classifiers.cascade import Cascade
 from narrascope.classifiers.evaluate import evaluate
-from narrascope.classifiers.heads import HEADS
+from narrascope.classifiers.heads import AUTHORED_WEIGHT, HEADS, trust
 from narrascope.classifiers.material import folds_of, source_folds
 from narrascope.classifiers.meta import MODEL_FILES
 from narrascope.classifiers.train import screen_thresholds, train
@@ -79,6 +79,19 @@ def test_the_judges_values_are_blended_in_where_they_help(passages, tmp_path):
         assert meta["blend"]["both"][f"label {label}"][2] > 0
     alone = train(examples, tmp_path, judged={}, seed=3, folds=2)
     assert alone["blend"]["both"] is None
+
+
+def test_a_source_of_many_positives_does_not_make_the_meaning_of_a_label():
+    sources = np.array(["reports"] * 400 + ["novels"] * 100 + [""] * 20)
+    positive = np.array([True] * 400 + [True] * 25 + [False] * 75 + [True] * 20)
+    weights = trust(sources, positive)
+    assert weights[sources != ""].mean() == pytest.approx(1)
+    reports, novels = (
+        weights[(sources == name) & positive].sum() for name in ("reports", "novels")
+    )
+    assert reports / novels == pytest.approx(4), "the root of 400 / 25"
+    assert set(weights[sources == ""]) == {AUTHORED_WEIGHT}
+    assert trust(np.array(["", ""]), np.array([True, False])).tolist() == [1, 1]
 
 
 def test_evaluation_has_rows_for_every_model_and_question(passages):
