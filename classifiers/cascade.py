@@ -146,7 +146,7 @@ class Cascade:
         if not matches:
             return Reading("gate", 0, [], None, [], None)
         windows = read_windows(data, matches)
-        scores = self.screen.score([window.text for window in windows])
+        scores = self.screen.score(windows)
         highest = _by_label(scores.max(axis=0))
         chosen = np.flatnonzero(self.screen.lets_by(scores)).tolist()
         if not chosen:
@@ -176,7 +176,7 @@ class Cascade:
         from .evidence import EvidenceSpan
 
         readings: list[PassageReading] = []
-        for place, (start, end, text) in enumerate(document.windows):
+        for place, (start, end, text, _) in enumerate(document.windows):
             probability = _by_label(judgement.probabilities[place])
             readings.append(
                 PassageReading(

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..labels.labelled import Example
-from ..labels.lexicon import read_lexicon
 from .figures import split_rows
-from .gate import Gate
 from .heads import fit_heads
 from .material import Material, Values
 from .representation import Representation
@@ -97,8 +95,7 @@ def evaluate(
     clock = time.perf_counter()
     passages = Material.of(examples)
     microseconds = (time.perf_counter() - clock) / len(examples) * 1e6
-    gate = Gate(read_lexicon())
-    counts = np.array([len(gate.matches(e.text.encode())) for e in examples])
+    counts = np.array([len(window.terms) for window in passages.windows])
     rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         started = [

@@ -9,10 +9,11 @@ from sklearn.model_selection import GroupKFold
 
 from ..errors import LabelsError
 from ..labels.labelled import Example
+from ..labels.lexicon import read_lexicon
 from .evidence import EvidenceReader, PassageEvidence
 from .gate import Gate
 from .heads import HEADS
-from .passages import read_windows
+from .passages import Window, read_windows, whole_window
 
 Values = dict[str, np.ndarray]
 """Log-odds of all heads by a passage's id."""
@@ -24,15 +25,26 @@ class Material:
 
     examples: list[Example]
     evidence: list[PassageEvidence]
+    windows: list[Window]
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> "Material":
-        """Read the evidence of the passages."""
-        return cls(list(examples), EvidenceReader().read([e.text for e in examples]))
+        """Read the evidence of the passages, and where the gate's terms stand in them."""
+        gate = Gate(read_lexicon())
+        texts = [e.text.encode() for e in examples]
+        return cls(
+            list(examples),
+            EvidenceReader().read([e.text for e in examples]),
+            [whole_window(text, gate.matches(text)) for text in texts],
+        )
 
     def take(self, places: np.ndarray) -> "Material":
         """Return the passages at these places."""
-        return Material([self.examples[i] for i in places], [self.evidence[i] for i in places])
+        return Material(
+            [self.examples[i] for i in places],
+            [self.evidence[i] for i in places],
+            [self.windows[i] for i in places],
+        )
 
     @property
     def texts(self) -> list[str]:
@@ -67,7 +79,7 @@ class Supply:
     """
 
     passages: Material
-    windows: Material = field(default_factory=lambda: Material([], []))
+    windows: Material = field(default_factory=lambda: Material([], [], []))
     judged: Values = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from ..errors import ModelError
 from ..labels.lexicon import lexicon_digest
 from ..labels.taxonomy import LABELS, taxonomy_digest
 
-FORMAT = 2
+FORMAT = 3
 """Of the models folder; raised when older code could not read it."""
 
 JUDGE_MODEL, JUDGE_TOKENIZER = "model.onnx", "tokenizer.json"

@@ -5,7 +5,7 @@ overlap are merged, long ones cut. All of it takes time linear in the document.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,11 +15,14 @@ Span = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A passage that the later stages read: its span in code points of the document, its text."""
+    """A passage that the later stages read: its span in code points of the document, its text, and
+    the spans of the gate's terms in that.
+    """
 
     start: int
     end: int
     text: str
+    terms: tuple[Span, ...] = ()
 
 
 REACH = 400
@@ -160,8 +163,8 @@ def read_windows(data: bytes, matches: Sequence[Span]) -> list[Window]:
     """
     if len(data) <= 4 * UNCUT:
         text = data.decode()
-        spans = windows(text, char_offsets(data, matches))
-        return [Window(start, end, text[start:end]) for start, end in spans]
+        terms = char_offsets(data, matches)
+        return _spotted(text, windows(text, terms), terms)
     found: list[Window] = []
     counted = characters = 0
     for first, last, near in _clusters(data, matches):
@@ -169,8 +172,27 @@ def read_windows(data: bytes, matches: Sequence[Span]) -> list[Window]:
         counted = first
         piece = data[first:last]
         text = piece.decode()
-        spans = _around(text, char_offsets(piece, near))
-        found += [Window(characters + a, characters + b, text[a:b]) for a, b in spans]
+        terms = char_offsets(piece, near)
+        found += _spotted(text, _around(text, terms), terms, before=characters)
+    return found
+
+
+def whole_window(data: bytes, matches: Sequence[Span]) -> Window:
+    """Return a passage that stands by itself as a window; its matches are in bytes."""
+    text = data.decode()
+    return Window(0, len(text), text, tuple(char_offsets(data, matches)))
+
+
+def _spotted(
+    text: str, spans: Sequence[Span], terms: Sequence[Span], *, before: int = 0
+) -> list[Window]:
+    """Return windows with the terms in them; the text begins `before` into the document."""
+    starts, ends = [start for start, _ in terms], [end for _, end in terms]
+    found: list[Window] = []
+    for begin, stop in spans:
+        inside = terms[bisect_right(ends, begin) : bisect_left(starts, stop)]
+        own = ((max(start, begin) - begin, min(end, stop) - begin) for start, end in inside)
+        found.append(Window(before + begin, before + stop, text[begin:stop], tuple(own)))
     return found
 
 

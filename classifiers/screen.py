@@ -1,5 +1,10 @@
-"""The screen: fastText scores every window, and stops those that are plainly about other things."""
+"""The screen: fastText scores every window, and stops those that are plainly about other things.
 
+It reads a window's words, and those beside the gate's terms once more, marked: what stands near
+"the robot" says more than the rest.
+"""
+
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +14,37 @@ import numpy as np
 
 from ..errors import ModelError
 from ..labels.taxonomy import LABELS
-from .tokens import even_quotes
+from .passages import Window
 
 FILE = "screen.bin"
 PREFIX = "__label__"
 
 
-def even(text: str) -> str:
-    """Return a text as fastText is to read it: lower-case, straight quotes, single blanks."""
-    return " ".join(even_quotes(text).lower().split())
+WORD = re.compile(r"[^\W_]+")
+
+BESIDE = 5
+"""Words on either side of a term, and the term's own, that are read twice."""
+
+MARK = "@"
+
+
+def line(window: Window) -> str:
+    """Return a window as fastText is to read it: its words in lower case, the marked ones last."""
+    words: list[str] = []
+    marked: list[str] = []
+    reached = 0
+    for start, end in window.terms:
+        between, term = (
+            WORD.findall(window.text, reached, start),
+            WORD.findall(window.text, start, end),
+        )
+        after = between[:BESIDE] if reached else []
+        marked += after + between[max(len(after), len(between) - BESIDE) :] + term
+        words += between + term
+        reached = end
+    rest = WORD.findall(window.text, reached)
+    marked += rest[:BESIDE] if window.terms else []
+    return " ".join([*words, *rest, *(MARK + word for word in marked)]).lower()
 
 
 class Screen:
@@ -53,10 +80,10 @@ class Screen:
             raise ModelError(f"{path} knows no label {sorted(missing)}: run `narrascope train`")
         return cls(model, thresholds)
 
-    def score(self, passages: Sequence[str]) -> np.ndarray:
-        """Return scores in [0, 1], rounded to 1e-4, as an array (passages, 4) in label order."""
-        scores = np.zeros((len(passages), len(LABELS)))
-        said = self._model.predict([even(passage) for passage in passages], k=-1)
+    def score(self, windows: Sequence[Window]) -> np.ndarray:
+        """Return scores in [0, 1], rounded to 1e-4, as an array (windows, 4) in label order."""
+        scores = np.zeros((len(windows), len(LABELS)))
+        said = self._model.predict([line(window) for window in windows], k=-1)
         for row, (labels, found) in enumerate(zip(*said, strict=True)):
             by_label = dict(zip(labels, found, strict=True))
             scores[row] = [by_label.get(PREFIX + label, 0.0) for label in LABELS]

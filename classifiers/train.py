@@ -42,8 +42,8 @@ def held_out_scores(
     """Train a screen on some passages and return its scores (passages, labels) of others."""
     with TemporaryDirectory() as folder:
         part, path = passages.take(learn), Path(folder, SCREEN_FILE)
-        model = train_screen(part.texts, part.truth.tolist(), seed=seed, path=path)
-        return Screen(model, [None] * len(LABELS)).score(passages.take(held).texts)
+        model = train_screen(part.windows, part.examples, seed=seed, path=path)
+        return Screen(model, [None] * len(LABELS)).score(passages.take(held).windows)
 
 
 def _screen_scores(passages: Material, folds: np.ndarray, *, seed: int) -> np.ndarray:
@@ -170,7 +170,7 @@ def _fit_stages(supply: Supply, out: Path, *, seed: int, folds: int) -> dict[str
     split = folds_of(passages.examples, count=folds, seed=seed)
     held = split >= 0
     scores = _screen_scores(passages, split, seed=seed)
-    train_screen(passages.texts, passages.truth.tolist(), seed=seed, path=out / SCREEN_FILE)
+    train_screen(passages.windows, passages.examples, seed=seed, path=out / SCREEN_FILE)
     values, of_windows = _decision_values(supply, split, seed=seed)
     representation, rows = Representation.fit(passages.texts, passages.evidence)
     weights = fit_heads(rows, passages.examples, seed=seed)

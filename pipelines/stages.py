@@ -14,6 +14,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from ..classifiers.cascade import Escalated
+from ..classifiers.passages import Window
 from ..errors import one_line
 from .gated import ScanOptions
 
@@ -74,11 +75,11 @@ class Stage(PipelineStep):
         """Add to the documents' metadata, to that of all or, where it raises, of none."""
 
 
-def _passages(documents: list[Document]) -> tuple[list[str], list[slice]]:
-    """Return the texts of all windows, and which of them are each document's."""
-    texts = [window.text for document in documents for window in document.metadata["windows"]]
+def _windows(documents: list[Document]) -> tuple[list[Window], list[slice]]:
+    """Return all windows, and which of them are each document's."""
+    windows = [window for document in documents for window in document.metadata["windows"]]
     ends = accumulate((len(document.metadata["windows"]) for document in documents), initial=0)
-    return texts, [slice(start, end) for start, end in pairwise(ends)]
+    return windows, [slice(start, end) for start, end in pairwise(ends)]
 
 
 class Screen(Stage):
@@ -97,8 +98,8 @@ class Screen(Stage):
     def read(self, documents: list[Document]) -> None:
         """Screen the documents."""
         screen = self.options.cascade().screen
-        texts, places = _passages(documents)
-        scores = screen.score(texts)
+        windows, places = _windows(documents)
+        scores = screen.score(windows)
         kept = screen.lets_by(scores)
         for document, own in zip(documents, places, strict=True):
             found = document.metadata
@@ -119,8 +120,8 @@ class Evidence(Stage):
 
     def read(self, documents: list[Document]) -> None:
         """Read the documents."""
-        texts, places = _passages(documents)
-        evidence = self.options.cascade().evidence.read(texts)
+        windows, places = _windows(documents)
+        evidence = self.options.cascade().evidence.read([window.text for window in windows])
         for document, own in zip(documents, places, strict=True):
             document.metadata["evidence"] = evidence[own]
 

@@ -101,5 +101,7 @@ def test_windows_read_from_bytes_are_those_of_the_whole_text(pieces):
     in_text = [(i, i + 5) for i in range(len(text)) if text.startswith("robot", i)]
     in_bytes = [(i, i + 5) for i in range(len(data)) if data.startswith(b"robot", i)]
     read = read_windows(data, in_bytes)
-    assert [(start, end) for start, end, _ in read] == windows(text, in_text)
-    assert all(text[start:end] == passage for start, end, passage in read)
+    assert [(start, end) for start, end, *_ in read] == windows(text, in_text)
+    assert all(text[start:end] == passage for start, end, passage, _ in read)
+    terms = [(start + a, start + b) for start, _, _, own in read for a, b in own]
+    assert set(terms) == set(in_text), "each match is a term of its window"

@@ -4,22 +4,48 @@ import numpy as np
 import pytest
 
 from narrascope.classifiers.cascade import load_cascade
-from narrascope.classifiers.screen import Screen, even
+from narrascope.classifiers.passages import Window
+from narrascope.classifiers.screen import Screen, line
 from narrascope.classifiers.screen_training import train_screen
 from narrascope.errors import ModelError
+from narrascope.labels.labelled import Example
 from narrascope.labels.taxonomy import LABELS
 
-TEXTS = ["The robot killed the guard and fled.", "The baker sold bread and cakes."] * 8
-TRUTH = [(True, True, False, False), (False, False, False, False)] * 8
+
+def window(text: str, *terms: str) -> Window:
+    places = [text.index(term) for term in terms]
+    spans = [(place, place + len(term)) for place, term in zip(places, terms, strict=True)]
+    return Window(0, len(text), text, tuple(spans))
 
 
-def test_text_is_evened_out():
-    assert even(" The\r\nROBOT\u00a0sat ") == "the robot sat"
+KILLER, BAKER = "The robot killed the guard and fled.", "The baker sold bread and cakes."
+WINDOWS = [window(KILLER, "robot"), window(BAKER)] * 8
+EXAMPLES = [
+    Example.model_validate(
+        {"id": str(number), "text": text, "work": str(number), "source": "", "ai_agent": shown,
+         "malevolent": shown, "self_preserving": 0, "benevolent": 0, "behaviours": [],
+         "stance": "depicted" if shown else "none", "genre": "fiction", "sure": 1}
+    )
+    for number, (text, shown) in enumerate([(KILLER, 1), (BAKER, 0)] * 8)
+]  # fmt: skip
+
+
+def test_words_are_read_without_signs_and_those_beside_a_term_twice():
+    assert line(window(" The\r\nBAKER’s\u00a0dog, sat. ")) == "the baker s dog sat"
+    told = window(
+        "One two three four five six the Robot, seven eight: the A.I. nine.", "Robot", "A.I."
+    )
+    words = "one two three four five six the robot seven eight the a i nine"
+    marked = "three four five six the robot seven eight the a i nine"
+    assert line(told) == " ".join([words, *(f"@{word}" for word in marked.split())])
+    near = window("Robot one two three four five six seven eight nine ten eleven AI", "Robot", "AI")
+    marked = "robot one two three four five seven eight nine ten eleven ai"
+    assert line(near).split()[13:] == [f"@{word}" for word in marked.split()]
 
 
 def test_scores_are_rounded_and_in_label_order(tmp_path):
-    model = train_screen(TEXTS, TRUTH, seed=1, path=tmp_path / "screen.bin")
-    scores = Screen(model, [None] * 4).score([*TEXTS[:2], "", "line\nbreak"])
+    model = train_screen(WINDOWS, EXAMPLES, seed=1, path=tmp_path / "screen.bin")
+    scores = Screen(model, [None] * 4).score([*WINDOWS[:2], window(""), window("line\nbreak")])
     assert scores.shape == (4, len(LABELS))
     assert scores.dtype == np.float64
     assert np.array_equal(scores, np.round(scores, 4))
@@ -30,7 +56,7 @@ def test_scores_are_rounded_and_in_label_order(tmp_path):
 def test_the_same_passages_train_the_same_bytes(tmp_path):
     paths = [tmp_path / "a.bin", tmp_path / "b.bin"]
     for path in paths:
-        train_screen(TEXTS, TRUTH, seed=1, path=path)
+        train_screen(WINDOWS, EXAMPLES, seed=1, path=path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -43,8 +69,8 @@ def test_any_label_over_its_threshold_lets_a_passage_by():
 
 def test_a_score_does_not_depend_on_its_batch():
     screen = load_cascade().screen
-    together = screen.score(TEXTS[:2])
-    assert np.array_equal(together[1:], screen.score(TEXTS[1:2]))
+    together = screen.score(WINDOWS[:2])
+    assert np.array_equal(together[1:], screen.score(WINDOWS[1:2]))
 
 
 def test_a_missing_screen_is_told_in_one_line(tmp_path):
