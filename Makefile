@@ -55,7 +55,7 @@ LABELLED = $(LABELS) $(wildcard labels/examples/*.jsonl) --corpus $(CORPUS)
 train: .venv/.developed  ## train the shipped models again, to the bit
 	$(BIN)/narrascope train $(LABELLED) --out classifiers/models
 
-judge: .venv/.developed  ## fine-tune the shipped judge again: an hour and a half on two cores
+judge: .venv/.developed  ## fine-tune the shipped judge again: an hour on two cores
 	@$(INSTALL) --constraint constraints.txt --editable '.[teacher]'
 	$(BIN)/narrascope teach $(LABELLED) --out classifiers/models/judge --workers 2
 
