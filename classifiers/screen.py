@@ -19,7 +19,6 @@ from .passages import Window
 FILE = "screen.bin"
 PREFIX = "__label__"
 
-
 WORD = re.compile(r"[^\W_]+")
 
 BESIDE = 5
@@ -34,10 +33,8 @@ def line(window: Window) -> str:
     marked: list[str] = []
     reached = 0
     for start, end in window.terms:
-        between, term = (
-            WORD.findall(window.text, reached, start),
-            WORD.findall(window.text, start, end),
-        )
+        between = WORD.findall(window.text, reached, start)
+        term = WORD.findall(window.text, start, end)
         after = between[:BESIDE] if reached else []
         marked += after + between[max(len(after), len(between) - BESIDE) :] + term
         words += between + term
