@@ -22,6 +22,7 @@ from .terms import PIECES, ListedTerms, PieceTerms, Terms, WordTerms, count
 from .tokens import even_quotes
 
 FEW = 200
+"""Passages below which terms that stand in one of them alone are known too."""
 
 
 class Vocabulary(NamedTuple):

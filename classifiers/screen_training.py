@@ -26,6 +26,7 @@ from ..labels.labelled import Example
 from ..labels.taxonomy import LABELS
 from .heads import PLACES, fit_heads
 from .passages import Window
+from .representation import FEW
 from .screen import PREFIX, line
 
 KNOWN = ("label", "genre")
@@ -37,9 +38,6 @@ SETTINGS = {
     "loss": "ova", "dim": len(DIMENSIONS), "epoch": 10, "lr": 0.01, "wordNgrams": 1,
     "minCount": 2, "bucket": 0, "thread": 1, "verbose": 0,
 }  # fmt: skip
-
-FEW = 200
-"""Passages below which words that stand in one of them alone are known too."""
 
 # glibc fills a new block with the complement of MALLOC_PERTURB_, so that 255 means zeros.
 ZEROED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_PERTURB_": "255"}
