@@ -119,7 +119,7 @@ def test_a_build_waits_is_cancelled_asked_for_again_and_its_manifest_shown(
 def test_how_far_a_reweighing_is_stands_in_a_bar_and_a_failure_is_told(
     seen: Seen, folder: Path, url: str
 ) -> None:
-    page = seen.open("?view=policy&preset=upweight-aligned")
+    page = seen.open("?view=policy&preset=filter-strict")
     expect(page.locator("#plan .totals")).to_be_visible()
     build(page)
     with worker(folder):
