@@ -26,7 +26,7 @@ def until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not come about in {PATIENCE:.0f} s"
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 def descendants(pid: int) -> dict[int, int]:
