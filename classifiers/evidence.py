@@ -7,7 +7,8 @@ show and numbers for the verdict to weigh; they decide nothing themselves.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain, pairwise, repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.matcher import PhraseMatcher
@@ -60,26 +61,18 @@ class EvidenceReader:
         lexicon, cues = lexicon or read_lexicon(), cues or read_cues()
         self._vocab = Vocab()
         self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
-        self._known: set[str] = set()
         self._labels = behaviour_label()
         contexts = {name: getattr(cues, name) for name in CONTEXTS[1:]}
         contexts["agents"] = lexicon.terms(roles=["agent"])
         contexts["speakers"] = (*cues.speakers, *lexicon.terms(roles=["speaker"]))
-        for name, phrases in contexts.items():
-            self._add(name, phrases)
         for behaviour, group in cues.behaviours.items():
             verbs = {form for verb in group.verbs for form in cues.inflections(verb)}
-            self._add(f"verb {behaviour}", sorted(verbs))
-            self._add(f"noun {behaviour}", sorted(set(group.nouns) - verbs))
-
-    def _add(self, name: str, phrases: Sequence[str]) -> None:
-        tokens = tokenize(phrases)
-        cut: list[list[str]] = [[] for _ in phrases]
-        for phrase, word in zip(tokens.passage.tolist(), tokens.lower, strict=True):
-            if word:  # there are none in a gap
-                cut[phrase].append(word)
-        self._known.update(*cut)
-        self._matcher.add(name, [Doc(self._vocab, words=words) for words in cut])
+            contexts[f"verb {behaviour}"] = sorted(verbs)
+            contexts[f"noun {behaviour}"] = sorted(set(group.nouns) - verbs)
+        cut = {name: _cut(phrases) for name, phrases in contexts.items()}
+        for name, phrases in cut.items():
+            self._matcher.add(name, [Doc(self._vocab, words=words) for words in phrases])
+        self._neighbours = _Neighbours(list(chain(*cut.values())))
 
     def read(self, passages: Sequence[str]) -> list[PassageEvidence]:
         """Return the evidence of each passage; spans are code points within the passage."""
@@ -103,8 +96,8 @@ class EvidenceReader:
         return list(map(PassageEvidence, spans, reading.features(), reading.nearby()))
 
     def _found(self, tokens: Tokens) -> dict[str, list[tuple[int, int]]]:
-        # The matcher sees words of cues only: what it finds across a gap is none.
-        places = [place for place, word in enumerate(tokens.lower) if word in self._known]
+        # The matcher sees what may be part of a phrase only: what it finds across a gap is none.
+        places = self._neighbours.places(tokens.lower)
         document = Doc(self._vocab, words=[tokens.lower[place] for place in places])
         matches = sorted(self._matcher(document), key=lambda match: (match[1], -match[2]))
         found: dict[str, list[tuple[int, int]]] = {}
@@ -116,3 +109,46 @@ class EvidenceReader:
             if not spans or start >= spans[-1][1]:
                 spans.append((start, last + 1))
         return found
+
+
+def _cut(phrases: Sequence[str]) -> list[list[str]]:
+    """Cut phrases into words as passages are cut."""
+    tokens = tokenize(phrases)
+    cut: list[list[str]] = [[] for _ in phrases]
+    for phrase, word in zip(tokens.passage.tolist(), tokens.lower, strict=True):
+        if word:  # there are none in a gap
+            cut[phrase].append(word)
+    return cut
+
+
+class _Neighbours:
+    """Which words of a passage may be part of a phrase, by their neighbours; one in fourteen is.
+
+    Most words of phrases are as common as "to" and "the", and making them known to spaCy takes
+    longer than all of its matching.
+    """
+
+    def __init__(self, phrases: list[list[str]]) -> None:
+        words = dict.fromkeys(chain(*phrases))
+        self._numbers = {word: number for number, word in enumerate(words, start=1)}
+        self._alone = np.zeros(len(words) + 1, dtype=bool)
+        self._alone[[self._numbers[words[0]] for words in phrases if len(words) == 1]] = True
+        self._beside = np.unique(
+            [
+                self._pair(self._numbers[word], self._numbers[after])
+                for words in phrases
+                for word, after in pairwise(words)
+            ]
+        )
+
+    def _pair(self, numbers: Any, following: Any) -> Any:
+        return numbers * (len(self._numbers) + 1) + following
+
+    def places(self, words: list[str]) -> list[int]:
+        """Return the places of words that are a phrase, or stand as in one beside another."""
+        numbers = np.fromiter(map(self._numbers.get, words, repeat(0)), np.int64, len(words))
+        kept = self._alone[numbers]
+        pairs = np.flatnonzero((numbers[:-1] > 0) & (numbers[1:] > 0))
+        known = np.isin(self._pair(numbers[pairs], numbers[pairs + 1]), self._beside)
+        kept[pairs[known]] = kept[pairs[known] + 1] = True
+        return np.flatnonzero(kept).tolist()
