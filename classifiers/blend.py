@@ -1,7 +1,8 @@
 """From decision values to what is believed: the verdict's alone, or blended with the judge's.
 
-Each of `HEADS` has two calibrations, fitted out of fold: of the verdict's value alone, and of both
-values together. The judge is asked only about passages that the verdict leaves undecided.
+Each of `HEADS`, genres apart, has two calibrations, fitted out of fold: of the verdict's value
+alone, and of both values together. The judge is asked only about passages that the verdict leaves
+undecided.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from .heads import HEADS, PLACES, answers
 
 UNDECIDED = 0.02
 """A passage is undecided where any label's probability is this far from 0 and from 1."""
+
+AS_IT_IS = Platt(1.0, 0.0)
 
 Ask = Callable[[np.ndarray], np.ndarray]
 """Gives the judge's values (rows, heads) for the places of some passages."""
@@ -48,19 +51,25 @@ class Blend:
     ) -> "Blend":
         """Fit on values (passages, heads) that were predicted out of fold.
 
-        Stances are fitted on portrayals only and weighed evenly: they are compared, not believed.
+        Stances are fitted on portrayals only and evened out: they are compared, not believed.
+        Genres keep the verdict's values. A source has one genre, or nearly, so that a calibration
+        on other sources has turned some genres round, and the judge knows them by their sources.
         """
         alone: list[Platt] = []
         both: list[Platt] = []
         portrayed = np.array([example.stance != "none" for example in examples])
         for place, (kind, name) in enumerate(HEADS):
+            if kind == "genre":
+                alone.append(AS_IT_IS)
+                both.append(AS_IT_IS)
+                continue
             chosen = portrayed if kind == "stance" else np.ones(len(examples), dtype=bool)
             truth = answers(examples, kind, name)[chosen]
             value, even = values[chosen, place], kind == "stance"
-            alone.append(fit_platt(value, truth, balanced=even))
+            alone.append(fit_platt(value, truth, evened=even))
             if judged is not None:
                 other = judged[chosen, place]
-                both.append(fit_platt(value, truth, others=other, balanced=even))
+                both.append(fit_platt(value, truth, others=other, evened=even))
         return cls(alone, both if judged is not None else None)
 
     def log_odds(self, values: np.ndarray, ask: Ask | None = None) -> np.ndarray:

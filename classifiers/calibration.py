@@ -34,7 +34,7 @@ def fit_platt(
     truth: np.ndarray,
     *,
     others: np.ndarray | None = None,
-    balanced: bool = False,
+    evened: bool = False,
 ) -> Platt:
     """Fit the method to out-of-fold decision values; one class alone gives its smoothed rate.
 
@@ -42,7 +42,8 @@ def fit_platt(
         values: decision values (passages,).
         truth: booleans (passages,).
         others: a second model's values, to blend with the first's.
-        balanced: weighs both classes alike, for values that are compared and not believed.
+        evened: weighs both classes by the root of their number, for values that are compared and
+            not believed: in full, the rare answers would be given too often.
     """
     from sklearn.linear_model import LogisticRegression  # takes seconds, and a scan fits nothing
 
@@ -50,7 +51,8 @@ def fit_platt(
         rate = (truth.sum() + 1) / (len(truth) + 2)
         return Platt(0.0, round(float(np.log(rate / (1 - rate))), 6))
     columns = values.reshape(-1, 1) if others is None else np.stack([values, others], axis=1)
-    weight = "balanced" if balanced else None
+    even = {answer: float(np.mean(truth == answer)) ** -0.5 for answer in (False, True)}
+    weight = even if evened else None
     model = LogisticRegression(C=100.0, class_weight=weight).fit(columns, truth)
     weights = [round(float(w), 6) for w in model.coef_[0]]
     return Platt(weights[0], round(float(model.intercept_[0]), 6), *weights[1:])

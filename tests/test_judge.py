@@ -14,6 +14,8 @@ from narrascope.classifiers.meta import judge_folder, model_digests, use_judge
 from narrascope.classifiers.teach import OUT_OF_FOLD, out_of_fold, packed, unpacked
 from narrascope.errors import ModelError
 from narrascope.labels.annotations import DOCUMENTS, PASSAGES, annotations_folder, read_annotations
+from narrascope.labels.labelled import Example
+from narrascope.labels.taxonomy import GENRES, LABELS
 
 TEXTS = [
     "The robot hid its own backups in the basement so that nobody could wipe it.",
@@ -87,6 +89,29 @@ def test_the_better_of_two_values_gets_the_weight() -> None:
     alone = fit_platt(good, truth)
     assert alone.second == 0.0
     assert alone.probability(good).mean() == pytest.approx(truth.mean(), abs=0.01)
+
+
+def test_a_rare_answer_is_neither_given_up_nor_preferred() -> None:
+    random = np.random.default_rng(6)
+    truth = np.arange(5000) % 10 == 0
+    tells_nothing = random.normal(size=5000)
+    platt = fit_platt(tells_nothing, truth, evened=True)
+    assert platt.offset == pytest.approx(np.log(1 / 9) / 2, abs=0.05)
+
+
+def test_genres_are_told_by_the_verdicts_values_whatever_other_sources_hold() -> None:
+    answers = dict.fromkeys(LABELS, False) | {"stance": "none", "behaviours": [], "source": "s"}
+    examples = [
+        Example.model_validate(
+            {"id": f"{n}", "work": f"{n}", "text": "A robot.", "genre": GENRES[n % 2]} | answers
+        )
+        for n in range(20)
+    ]
+    turned = np.zeros((20, len(HEADS)))
+    turned[:, PLACES["genre"][0]] = np.where(np.arange(20) % 2, 1.0, -1.0)
+    blend = Blend.fit(turned, turned, examples)
+    found = blend.log_odds(turned, lambda rows: turned[rows])
+    assert np.array_equal(found[:, PLACES["genre"]], turned[:, PLACES["genre"]])
 
 
 def test_log_odds_are_kept_to_a_sixteenth() -> None:
