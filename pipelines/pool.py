@@ -80,15 +80,21 @@ class WatchedExecutor:
         )
         waiting = deque(range(self.tasks))
         running: dict[Future[None], int] = {}
+
+        def fill() -> None:  # with no more than are run, so that what a killed worker had is known
+            while waiting and len(running) < self.workers:
+                rank = waiting.popleft()
+                running[pool.submit(self._run_quietly, rank)] = rank
+
         try:
-            while waiting or running:
-                while waiting and len(running) < self.workers:
-                    rank = waiting.popleft()
-                    running[pool.submit(self._run_quietly, rank)] = rank
+            fill()
+            while running:
                 done, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
-                yield [running.pop(future) for future in done]
+                ended = [running.pop(future) for future in done]
+                fill()  # before whoever asked makes the workers wait
+                yield ended
         except BrokenProcessPool as error:
             raise LostWorkerError(list(running.values())) from error
         except OSError as error:
