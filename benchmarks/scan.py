@@ -189,6 +189,15 @@ def growth(folder: Path, megabytes: float, rounds: int) -> list[dict[str, float]
     return rows
 
 
+def off_line(rows: list[dict[str, float]]) -> float:
+    """Return how far one worker's seconds lie at most from their straight line, as a share."""
+    alone = [row for row in rows if row["workers"] == 1]
+    sizes, seconds = ([row[key] for row in alone] for key in ("megabytes", "seconds"))
+    slope, start = statistics.linear_regression(sizes, seconds)
+    off = (abs(t / (start + slope * size) - 1) for size, t in zip(sizes, seconds, strict=True))
+    return round(max(off), 3)
+
+
 def formats(folder: Path, megabytes: float, rounds: int) -> dict[str, Any]:
     """Compare each format, read alone and gated too, and datatrove's reading of JSON lines."""
     options = ScanOptions(rate_gate=0.001, rate_screen=0.02)
@@ -251,6 +260,8 @@ def table(result: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for row in result["growth"]:
         yield f"| {row['megabytes']:,} | {row['workers']} | {row['seconds']} |"
+    yield ""
+    yield f"One worker's seconds lie within {result['growth_off_line']:.1%} of a straight line."
 
 
 def main() -> None:
@@ -273,7 +284,8 @@ def main() -> None:
             print(name, json.dumps(result[name]), file=sys.stderr)
         result["formats"] = formats(folder, sizes["web"], arguments.rounds)
         os.sched_setaffinity(0, cores)
-        result["growth"] = growth(folder, sizes["web"], 1)
+        result["growth"] = growth(folder, sizes["web"], arguments.rounds)
+        result["growth_off_line"] = off_line(result["growth"])
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(table(result)))
 
