@@ -19,6 +19,7 @@ tables `grouping` is one of `GROUPINGS`, `id` numbers its groups, and the sizes 
 # ruff: noqa: S608 (identifiers are from fixed lists; values are bound)
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -56,9 +57,11 @@ def build_aggregates(connection: duckdb.DuckDBPyConnection) -> None:
         _number_groups(connection, by)
     _gather_scored(connection)
     for by in GROUPINGS:
-        for label in LABELS:
-            _fill_cells(connection, by, label)
-            _sum_cells(connection, by, label)
+        # Few statements, since they are what takes time on a small catalogue; but a long tail is
+        # sorted label by label, which takes half the memory of a large one.
+        for labels in [[label] for label in LABELS] if by in LONG_TAILED else [LABELS]:
+            _fill_cells(connection, by, labels)
+            _sum_cells(connection, by, labels)
     connection.execute("DROP TABLE scored")
 
 
@@ -163,8 +166,15 @@ def _gather_scored(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _fill_cells(connection: duckdb.DuckDBPyConnection, by: str, label: str) -> None:
-    """Fill `cells` for one grouping and label."""
+def _fill_cells(connection: duckdb.DuckDBPyConnection, by: str, labels: Sequence[str]) -> None:
+    """Fill `cells` for one grouping and some labels."""
+    found = " UNION ALL ".join(_cells_of(by, label) for label in labels)
+    connection.execute(
+        f"INSERT INTO cells {found} ORDER BY label, bin DESC, id", [by] * len(labels)
+    )
+
+
+def _cells_of(by: str, label: str) -> str:
     refuted = f"FILTER ({label}_stance IS NOT DISTINCT FROM 'refuted')"
     sums = ", ".join(
         ["count(*), sum(bytes), sum(tokens)", f"count(*) {refuted}"]
@@ -178,27 +188,27 @@ def _fill_cells(connection: duckdb.DuckDBPyConnection, by: str, label: str) -> N
             f"name FROM groups WHERE grouping = '{by}') AS named USING (name)"
         )
         key = "named.id"
-    connection.execute(
-        f"INSERT INTO cells SELECT ?, ?, {label}, {key}, {sums} FROM {source} "
-        f"WHERE {label} IS NOT NULL AND {key} IS NOT NULL GROUP BY ALL ORDER BY 3 DESC, 4",
-        [by, label],
+    return (
+        f"SELECT ?, '{label}' AS label, {label} AS bin, {key} AS id, {sums} FROM {source} "
+        f"WHERE {label} IS NOT NULL AND {key} IS NOT NULL GROUP BY ALL"
     )
 
 
-def _sum_cells(connection: duckdb.DuckDBPyConnection, by: str, label: str) -> None:
-    """Fill `reached` and `expected` for one grouping and label, from its cells."""
+def _sum_cells(connection: duckdb.DuckDBPyConnection, by: str, labels: Sequence[str]) -> None:
+    """Fill `reached` and `expected` for one grouping and some labels, from its cells."""
+    chosen = f"FROM cells WHERE grouping = ? AND label IN ({', '.join('?' * len(labels))})"
     sums = ", ".join(f"sum({size})::BIGINT AS {size}" for size in _SIZES)
-    chosen = "FROM cells WHERE grouping = ? AND label = ?"
     # Sums by whole steps come first: most groups of a long tail have few.
     connection.execute(
-        f"INSERT INTO reached SELECT ?, ?, step, id, {_SUMS} FROM ("
-        f"SELECT (bin // {_STEP})::TINYINT AS last, id, {sums} {chosen} GROUP BY ALL) "
+        f"INSERT INTO reached SELECT ?, label, step, id, {_SUMS} FROM ("
+        f"SELECT label, (bin // {_STEP})::TINYINT AS last, id, {sums} {chosen} GROUP BY ALL) "
         "JOIN (SELECT range::TINYINT AS step FROM range(?)) ON step <= last "
-        "GROUP BY step, id ORDER BY step, id",
-        [by, label, by, label, BINS // _STEP + 1],
+        "GROUP BY label, step, id ORDER BY label, step, id",
+        [by, by, *labels, BINS // _STEP + 1],
     )
     products = ", ".join(f"sum(bin::BIGINT * {size})::BIGINT" for size in _SIZES)
     connection.execute(
-        f"INSERT INTO expected SELECT ?, ?, id, {products} {chosen} GROUP BY id ORDER BY id",
-        [by, label, by, label],
+        f"INSERT INTO expected SELECT ?, label, id, {products} {chosen} "
+        "GROUP BY label, id ORDER BY label, id",
+        [by, by, *labels],
     )
