@@ -97,11 +97,18 @@ def serve(
         f"{__name__}:app_from_environment", factory=True, http=PromptHeads, host=host, port=port,
         workers=workers, log_level=log_level, access_log=False,
     )  # fmt: skip
+    Multiprocess(config, sockets=[prompt_listener(config)]).run()
+
+
+def prompt_listener(config: uvicorn.Config) -> socket.socket:
+    """Return the socket that several server processes listen on; connections inherit its options.
+
+    As asyncio does for one process, it sends at once: an answer's head and body are two writes, and
+    the second would wait some 40 ms for the first to be acknowledged.
+    """
     listener = config.bind_socket()
-    # As asyncio sets it for one process: an answer's head and body are two writes, and without it
-    # the second waits some 40 ms for the first to be acknowledged.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    Multiprocess(config, sockets=[listener]).run()
+    return listener
 
 
 def app_from_environment() -> FastAPI:
