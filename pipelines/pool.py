@@ -84,12 +84,14 @@ class WatchedExecutor:
         def fill() -> None:  # with no more than are run, so that what a killed worker had is known
             while waiting and len(running) < self.workers:
                 rank = waiting.popleft()
-                running[pool.submit(self._run_quietly, rank)] = rank
+                running[self._submit(pool, rank)] = rank
 
         try:
             fill()
             while running:
                 done, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
+                if not done:
+                    _look_at_all_workers(pool)
                 for future in done:
                     future.result()
                 ended = [running.pop(future) for future in done]
@@ -113,6 +115,12 @@ class WatchedExecutor:
             pool.shutdown(wait=not workers, cancel_futures=True)
             for worker in workers:
                 worker.kill()
+
+    def _submit(self, pool: ProcessPoolExecutor, rank: int) -> "Future[None]":
+        try:
+            return pool.submit(self._run_quietly, rank)
+        except (BrokenPipeError, EOFError) as error:  # killed before it was told what to do
+            raise BrokenProcessPool(one_line(error)) from error
 
     def _stopped(self, error: Exception) -> ScanError:
         return ScanError(
@@ -149,6 +157,13 @@ class WatchedExecutor:
         log = Path(path) / "workers.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         return log
+
+
+def _look_at_all_workers(pool: ProcessPoolExecutor) -> None:
+    # A pool waits for its workers and for news. It does not wait for a worker that began after it
+    # last had any: if that one is killed, with the lock of the queue in its hands, no news comes.
+    with pool._shutdown_lock:
+        pool._executor_manager_thread_wakeup.wakeup()
 
 
 def _begin_worker(lease: Path | None, log: Path, environment: dict[str, str]) -> None:
