@@ -39,6 +39,10 @@ def test_a_worker_that_is_killed_once_costs_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, "once1", "a1", "once2", "b1", "b2", workers=1) == {}
 
 
+def test_a_killed_worker_is_noticed_while_no_other_ends(tmp_path: Path) -> None:
+    assert run(tmp_path, "stalls1", "once1") == {}
+
+
 def test_a_machine_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(ScanError, match=r"killed 5 times.*use fewer --workers"):
         run(tmp_path, *(f"kills{n}" for n in range(12)))
