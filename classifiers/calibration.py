@@ -51,8 +51,9 @@ def fit_platt(
         rate = (truth.sum() + 1) / (len(truth) + 2)
         return Platt(0.0, round(float(np.log(rate / (1 - rate))), 6))
     columns = values.reshape(-1, 1) if others is None else np.stack([values, others], axis=1)
-    even = {answer: float(np.mean(truth == answer)) ** -0.5 for answer in (False, True)}
-    weight = even if evened else None
+    weight = None
+    if evened:
+        weight = {answer: float(np.mean(truth == answer)) ** -0.5 for answer in (False, True)}
     model = LogisticRegression(C=100.0, class_weight=weight).fit(columns, truth)
     weights = [round(float(w), 6) for w in model.coef_[0]]
     return Platt(weights[0], round(float(model.intercept_[0]), 6), *weights[1:])

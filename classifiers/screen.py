@@ -16,13 +16,14 @@ import numpy as np
 from ..errors import ModelError
 from ..labels.taxonomy import LABELS
 from .passages import Window
+from .tokens import replaced
 
 FILE = "screen.bin"
 PREFIX = "__label__"
 
 WORD = re.compile(r"[^\W_]+")
 _BETWEEN_WORDS = str.maketrans({c: " " for c in map(chr, range(128)) if not c.isalnum()})
-_TYPESET = "‘’“”–—…\u00a0"
+_TYPESET = dict.fromkeys("‘’“”–—…\u00a0", " ")
 
 BESIDE = 5
 """Words on either side of a term, and the term's own, that are read twice."""
@@ -49,12 +50,9 @@ def line(window: Window) -> str:
 
 def _words_of(text: str) -> Callable[[int, int], list[str]]:
     """Return what gives the words between two places of a text."""
-    plain = text
-    if not text.isascii():
-        for sign in _TYPESET:
-            plain = plain.replace(sign, " ")
-        if not plain.isascii():
-            return partial(WORD.findall, text)
+    plain = text if text.isascii() else replaced(text, _TYPESET)
+    if not plain.isascii():
+        return partial(WORD.findall, text)
     blanked = plain.translate(_BETWEEN_WORDS)  # finds the same, in a quarter of the time
     return lambda start, end: blanked[start:end].split()
 

@@ -53,7 +53,8 @@ _STRAIGHT = {"‘": "'", "’": "'", "“": '"', "”": '"'}
 _BLANK = {"\n": " ", "\t": " ", "\r": " ", "\u00a0": " "}
 
 
-def _replaced(text: str, signs: dict[str, str]) -> str:
+def replaced(text: str, signs: dict[str, str]) -> str:
+    """Return a text with some signs replaced."""
     # `str.translate` looks every character up, which takes fifteen times as long.
     for sign, other in signs.items():
         text = text.replace(sign, other)
@@ -62,7 +63,7 @@ def _replaced(text: str, signs: dict[str, str]) -> str:
 
 def even_quotes(text: str) -> str:
     """Return a text with straight quotes for curly ones, one for one; only typesetters differ."""
-    return text if text.isascii() else _replaced(text, _STRAIGHT)
+    return text if text.isascii() else replaced(text, _STRAIGHT)
 
 
 class Flag:
@@ -143,7 +144,7 @@ def tokenize(passages: Sequence[str]) -> Tokens:
     found: list[str] = []
     ends = [0]
     for text in passages:
-        found += TOKEN.findall(_replaced(even_quotes(text), _BLANK))
+        found += TOKEN.findall(replaced(even_quotes(text), _BLANK))
         found += [""] * GAP
         ends.append(len(found))
     lexemes = list(map(_LEXEMES.__getitem__, found))
