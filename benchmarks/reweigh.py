@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 from datatrove.pipeline.readers import JsonlReader, ParquetReader
 from datatrove.pipeline.writers import JsonlWriter, ParquetWriter
 from datatrove.utils.logging import logger
-from scan import ROOT, alternate, machine, seconds_of
+from measure import ROOT, alternate, machine, seconds_of
 
 from narrascope.manifests.assign import Mode
 from narrascope.manifests.build import build_manifest

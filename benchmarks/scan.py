@@ -20,7 +20,6 @@ corpus size and workers, and the formats.
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -29,35 +28,26 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from corpora import first_document, make_corpora, make_formats, repeated
+from corpora import first_document, make_corpora, repeated
 from datatrove.pipeline.filters import FastTextClassifierFilter
-from datatrove.pipeline.readers import JsonlReader, ParquetReader
+from datatrove.pipeline.readers import ParquetReader
+from formats import formats, read_all
+from measure import ROOT, alternate, machine, seconds_of
 
 from narrascope.classifiers.meta import models_folder
-from narrascope.pipelines.formats import read_part
 from narrascope.pipelines.gated import GatedReader, ScanOptions
 from narrascope.pipelines.meter import Meter
-from narrascope.pipelines.parts import Part, list_corpus, plan_parts
+from narrascope.pipelines.parts import list_corpus, plan_parts
 from narrascope.pipelines.progress import Planned
 from narrascope.pipelines.stages import Evidence, Screen, Verdict
 
-ROOT = Path(__file__).resolve().parents[1]
-
 COPIES = {"web": 32, "dense": 2}
 SIZES = (1, 4, 16)
-
-
-def seconds_of(run: Callable[[], object]) -> float:
-    """Return the wall-clock seconds that a call takes."""
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def read_bare(source: Path) -> None:
@@ -79,12 +69,6 @@ def run_filter(fast_text: FastTextClassifierFilter, source: Path) -> None:
         pass
 
 
-def run_jsonl(source: Path) -> None:
-    """Read every document of JSON lines with datatrove."""
-    for _ in JsonlReader(str(source), compression="infer").run():
-        pass
-
-
 def scan(source: Path, *, workers: int = 1) -> float:
     """Run the command line as a user would, and return its seconds."""
     # Else sources that no one ran before are compiled anew in each process.
@@ -94,27 +78,6 @@ def scan(source: Path, *, workers: int = 1) -> float:
         arguments = [command, "scan", str(source), "--tags", tags, "--workers", str(workers)]
         run = partial(subprocess.run, arguments, env=environment, check=True, capture_output=True)
         return seconds_of(run)
-
-
-def alternate(
-    measures: dict[str, tuple[Callable[[], float], float]], rounds: int
-) -> dict[str, dict[str, float]]:
-    """Measure each in turn, so often, and return medians and spread in MB/s.
-
-    Takes for each measure a call that returns seconds, and the megabytes that it reads.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(rounds):
-        for name, (measure, _) in measures.items():
-            seconds[name].append(measure())
-    return {
-        name: {
-            "mb_s": round(megabytes / statistics.median(seconds[name]), 1),
-            "slowest": round(megabytes / max(seconds[name]), 1),
-            "fastest": round(megabytes / min(seconds[name]), 1),
-        }
-        for name, (_, megabytes) in measures.items()
-    }
 
 
 def compare(folder: Path, name: str, megabytes: float, rounds: int) -> dict[str, Any]:
@@ -169,7 +132,7 @@ def stages(folder: Path, name: str, megabytes: float) -> dict[str, float]:
 
     meter = Meter(str(folder / "metered"), Planned.of(parts))
     timed("bare reading", lambda: read_bare(one))
-    timed("reading", partial(_read_all, parts, options))
+    timed("reading", partial(read_all, parts, options))
     documents = timed(
         "reading, gate, counts", lambda: list(GatedReader(parts, options, meter).run())
     )
@@ -196,41 +159,6 @@ def off_line(rows: list[dict[str, float]]) -> float:
     slope, start = statistics.linear_regression(sizes, seconds)
     off = (abs(t / (start + slope * size) - 1) for size, t in zip(sizes, seconds, strict=True))
     return round(max(off), 3)
-
-
-def formats(folder: Path, megabytes: float, rounds: int) -> dict[str, Any]:
-    """Compare each format, read alone and gated too, and datatrove's reading of JSON lines."""
-    options = ScanOptions(rate_gate=0.001, rate_screen=0.02)
-    options.cascade().gate  # noqa: B018  # compiles it
-    found = make_formats(folder)
-    measures: dict[str, tuple[Callable[[], float], float]] = {}
-    for name, source in found.items():
-        parts = plan_parts(list_corpus(str(source)), "text")
-        meter = Meter(str(folder / "metered"), Planned.of(parts))
-        read = partial(_read_all, parts, options)
-        gate = partial(_exhaust, GatedReader(parts, options, meter))
-        measures[f"{name}, read"] = (partial(seconds_of, read), megabytes)
-        measures[f"{name}, read and gated"] = (partial(seconds_of, gate), megabytes)
-    lines = found["jsonl.gz"]
-    theirs = "jsonl.gz, read by datatrove"
-    measures[theirs] = (partial(seconds_of, lambda: run_jsonl(lines)), megabytes)
-    speeds = alternate(measures, rounds)
-    ratios = {
-        f"{name}_over_datatrove": round(speeds[name]["mb_s"] / speeds[theirs]["mb_s"], 2)
-        for name in ("jsonl.gz, read", "jsonl.gz, read and gated")
-    }
-    return {**speeds, **ratios}
-
-
-def _read_all(parts: list[Part], options: ScanOptions) -> None:
-    for part in parts:
-        for _ in read_part(part, options.columns):
-            pass
-
-
-def _exhaust(reader: GatedReader) -> None:
-    for _ in reader.run():
-        pass
 
 
 def table(result: dict[str, Any]) -> Iterator[str]:
@@ -288,30 +216,6 @@ def main() -> None:
         result["growth_off_line"] = off_line(result["growth"])
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print("\n".join(table(result)))
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on and with."""
-    return {
-        "processor": processor(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("datatrove", "pyarrow", "hyperscan")},
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        ).stdout.strip(),
-    }  # fmt: skip
-
-
-def processor() -> str:
-    """Return the processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
 
 
 if __name__ == "__main__":
