@@ -97,10 +97,10 @@ def serve(
         f"{__name__}:app_from_environment", factory=True, http=PromptHeads, host=host, port=port,
         workers=workers, log_level=log_level, access_log=False,
     )  # fmt: skip
-    Multiprocess(config, sockets=[prompt_listener(config)]).run()
+    Multiprocess(config, sockets=[_prompt_listener(config)]).run()
 
 
-def prompt_listener(config: uvicorn.Config) -> socket.socket:
+def _prompt_listener(config: uvicorn.Config) -> socket.socket:
     """Return the socket that several server processes listen on; connections inherit its options.
 
     As asyncio does for one process, it sends at once: an answer's head and body are two writes, and

@@ -1,5 +1,6 @@
 """Several server processes over one tag folder, as `narrascope serve --workers` runs them."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -8,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from uvicorn.supervisors import Multiprocess
 
-from narrascope.api.serve import prompt_listener
+from narrascope.api.serve import serve
 from narrascope.tests.processes import PATIENCE, until
 from narrascope.tests.served import answers, free_port, listening, narrascope
 from narrascope.tests.tag_folder import publish_corpus
@@ -45,8 +46,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
-def test_an_answer_does_not_wait_for_acknowledgements() -> None:
-    listener = prompt_listener(uvicorn.Config("no:app", host="127.0.0.1", port=0))
+def test_an_answer_of_several_processes_does_not_wait_for_acknowledgements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[socket.socket] = []
+    monkeypatch.setattr(Multiprocess, "run", lambda self: shared.extend(self.sockets))
+    monkeypatch.setattr("os.environ", {**os.environ})  # `serve` tells its processes by it
+    serve(
+        publish_corpus(str(tmp_path / "tags")).url, host="127.0.0.1", port=0, workers=2,
+        models=None, judge=False, log_level="warning",
+    )  # fmt: skip
+    (listener,) = shared
     listener.listen()
     with listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
