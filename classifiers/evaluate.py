@@ -35,21 +35,30 @@ def _part_values(
 ) -> np.ndarray:
     """Train a verdict on some passages and return its values (passages, heads) of others."""
     part, rest = passages.take(learn), passages.take(held)
-    representation, rows = Representation.fit(part.texts, part.evidence, without=without)
+    representation, rows = Representation.fit(part.counted, part.evidence, without=without)
     weights = fit_heads(rows, part.examples, seed=seed, kinds=kinds)
     return representation.rows(rest.texts, rest.evidence) @ weights[:-1] + weights[-1]
 
 
 Run = Callable[..., np.ndarray]
 
+_HERE: list[Material] = []
+"""A worker's passages, some 200 MB: sent to it once, and not with each of its parts."""
 
-def _cross(
-    pool: ProcessPoolExecutor, run: Run, passages: Material, split: Split
-) -> Callable[[], np.ndarray]:
+
+def _hold(passages: Material) -> None:
+    _HERE.append(passages)
+
+
+def _run_here(run: Run, held: np.ndarray, learn: np.ndarray) -> np.ndarray:
+    return run(_HERE[0], held, learn)
+
+
+def _cross(pool: ProcessPoolExecutor, run: Run, split: Split) -> Callable[[], np.ndarray]:
     """Start `run` for each part of a split; calling the result waits, and joins what came."""
     places = [np.flatnonzero(split.parts == k) for k in range(len(split.names))]
     jobs = [
-        pool.submit(run, passages, held, np.flatnonzero(split.parts != k))
+        pool.submit(_run_here, run, held, np.flatnonzero(split.parts != k))
         for k, held in enumerate(places)
     ]
 
@@ -97,18 +106,20 @@ def evaluate(
     microseconds = (time.perf_counter() - clock) / len(examples) * 1e6
     counts = np.array([len(window.terms) for window in passages.windows])
     rows: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, mp_context=spawn, initializer=_hold, initargs=(passages,)
+    ) as pool:
         started = [
             (
                 split,
-                _cross(pool, partial(held_out_scores, seed=seed), passages, split)
+                _cross(pool, partial(held_out_scores, seed=seed), split)
                 if split.screened
                 else None,
                 {
                     without: _cross(
                         pool,
                         partial(_part_values, without=without, kinds=split.kinds, seed=seed),
-                        passages,
                         split,
                     )
                     for without in split.variants

@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupKFold
 from ..errors import LabelsError
 from ..labels.labelled import Example
 from ..labels.lexicon import read_lexicon
+from .counted import Counted, count_all
 from .evidence import EvidenceReader, PassageEvidence
 from .gate import Gate
 from .heads import HEADS
@@ -26,17 +27,19 @@ class Material:
     examples: list[Example]
     evidence: list[PassageEvidence]
     windows: list[Window]
+    counted: dict[str, Counted] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, examples: Sequence[Example]) -> "Material":
-        """Read the evidence of the passages, and where the gate's terms stand in them."""
+    def of(cls, examples: Sequence[Example], *, learnt: bool = True) -> "Material":
+        """Read the evidence of the passages, and where the gate's terms stand in them.
+
+        Terms are counted only of passages that something is `learnt` from.
+        """
         gate = Gate(read_lexicon())
-        texts = [e.text.encode() for e in examples]
-        return cls(
-            list(examples),
-            EvidenceReader().read([e.text for e in examples]),
-            [whole_window(text, gate.matches(text)) for text in texts],
-        )
+        texts = [e.text for e in examples]
+        evidence = EvidenceReader().read(texts)
+        windows = [whole_window(t, gate.matches(t)) for t in map(str.encode, texts)]
+        return cls(list(examples), evidence, windows, count_all(texts, evidence) if learnt else {})
 
     def take(self, places: np.ndarray) -> "Material":
         """Return the passages at these places."""
@@ -44,6 +47,7 @@ class Material:
             [self.examples[i] for i in places],
             [self.evidence[i] for i in places],
             [self.windows[i] for i in places],
+            {name: counted.take(places) for name, counted in self.counted.items()},
         )
 
     @property

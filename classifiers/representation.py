@@ -8,39 +8,18 @@ works it was not trained on. The vocabularies are kept as plain text, their weig
 scikit-learn fits them; it is imported only then, since that takes seconds.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from ..errors import ModelError
 from .attachment import FEATURES
+from .counted import VOCABULARIES, Counted, strings_of
 from .evidence import PassageEvidence
-from .terms import PIECES, ListedTerms, PieceTerms, Terms, WordTerms, count
-from .tokens import even_quotes
+from .terms import count
 
-FEW = 200
-"""Passages below which terms that stand in one of them alone are known too."""
-
-
-class Vocabulary(NamedTuple):
-    """How a passage is taken apart: for choosing terms, and for counting them; how many terms are
-    kept, and in how many passages each must stand.
-    """
-
-    analysis: dict[str, Any]
-    terms: Callable[[dict[str, int]], Terms]
-    kept: int
-    fewest: int
-
-
-VOCABULARIES: dict[str, Vocabulary] = {
-    "words": Vocabulary({"analyzer": "word", "ngram_range": (1, 2)}, WordTerms, 30_000, 2),
-    "pieces": Vocabulary({"analyzer": "char_wb", "ngram_range": PIECES}, PieceTerms, 30_000, 4),
-    "nearby": Vocabulary({"analyzer": list}, ListedTerms, 20_000, 3),
-}
 NUMBER_LIMIT = 4.0
 """Standard deviations at which a number is clipped."""
 
@@ -62,36 +41,31 @@ class Weighing:
         self._idf = np.ones(len(terms))
 
     @classmethod
-    def fit(cls, name: str, passages: Sequence[list[str]]) -> "Weighing":
-        """Choose a vocabulary by its passages. Rare terms are left out, unless there are few."""
-        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+    def fit(cls, name: str, counted: Counted) -> tuple["Weighing", sp.csr_matrix]:
+        """Choose terms by the passages they were counted in; returns those passages' rows too."""
+        from sklearn.feature_extraction.text import TfidfTransformer
 
-        vocabulary = VOCABULARIES[name]
-        chooser = CountVectorizer(
-            min_df=vocabulary.fewest if len(passages) >= FEW else 1,
-            max_features=vocabulary.kept,
-            **vocabulary.analysis,
-        )
-        is_listed = vocabulary.terms is ListedTerms
-        chooser.fit(passages if is_listed else map(" ".join, passages))
-        weighing = cls(name, chooser.get_feature_names_out().tolist())
-        weighing.idf = TfidfTransformer().fit(weighing._counts(passages)).idf_
-        return weighing
-
-    def _counts(self, passages: Sequence[list[str]]) -> sp.csr_matrix:
-        return count([self._terms.ids(passage) for passage in passages], len(self.names))
+        chosen = counted.chosen()
+        weighing = cls(name, chosen.terms.tolist())
+        weighing.idf = TfidfTransformer().fit(chosen.counts).idf_
+        return weighing, weighing._weighed(chosen.counts)
 
     def rows(self, passages: Sequence[list[str]]) -> sp.csr_matrix:
         """Return a row for each passage; it does not depend on the others.
 
         The values are those of scikit-learn's `TfidfTransformer`, to the bit.
         """
-        rows = self._counts(passages)
+        counted = count([self._terms.ids(passage) for passage in passages], len(self.names))
+        return self._weighed(counted)
+
+    def _weighed(self, rows: sp.csr_matrix) -> sp.csr_matrix:
+        """Turn counts into values, in place."""
         values = np.log(rows.data, out=rows.data)
         values += 1.0
         values *= self.idf[rows.indices]
-        row = np.repeat(np.arange(len(passages)), np.diff(rows.indptr))
-        values /= np.sqrt(np.bincount(row, values * values, minlength=len(passages)))[row]
+        indptr = rows.indptr
+        row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+        values /= np.sqrt(np.bincount(row, values * values, minlength=len(indptr) - 1))[row]
         return rows
 
     @property
@@ -128,39 +102,43 @@ class Representation:
     @classmethod
     def fit(
         cls,
-        passages: Sequence[str],
+        counted: dict[str, Counted],
         evidence: Sequence[PassageEvidence],
         *,
         without: Collection[str] = (),
     ) -> tuple["Representation", sp.csr_matrix]:
         """Choose vocabularies and weights; returns the representation and the passages' rows.
 
-        For ablations, `without` names vocabularies, or `numbers`, to leave out.
+        Args:
+            counted: the terms of the passages by vocabulary, as `count_all` counts them.
+            evidence: of the same passages.
+            without: vocabularies, or `numbers`, to leave out, for ablations.
         """
         from sklearn.preprocessing import StandardScaler
 
-        weighings = {
-            name: Weighing.fit(name, found)
-            for name, found in _material(passages, evidence).items()
-            if name not in without
-        }
+        fits = {n: Weighing.fit(n, terms) for n, terms in counted.items() if n not in without}
         scaler = StandardScaler().fit(numbers_of(evidence))
         fitted = cls(
-            weighings, mean=np.asarray(scaler.mean_), scale=np.asarray(scaler.scale_),
+            {name: weighing for name, (weighing, _) in fits.items()},
+            mean=np.asarray(scaler.mean_), scale=np.asarray(scaler.scale_),
             numbers="numbers" not in without,
         )  # fmt: skip
-        return fitted, fitted.rows(passages, evidence)
+        return fitted, fitted._joined([rows for _, rows in fits.values()], evidence)
 
     def rows(self, passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> sp.csr_matrix:
         """Return a sparse row for each passage; a row does not depend on the others."""
-        found = _material(passages, evidence)
-        parts: list[Any] = [
-            weighing.rows(found[name]) for name, weighing in self._weighings.items()
-        ]
+        found = strings_of(passages, evidence)
+        parts = [weighing.rows(found[name]) for name, weighing in self._weighings.items()]
+        return self._joined(parts, evidence)
+
+    def _joined(
+        self, parts: list[sp.csr_matrix], evidence: Sequence[PassageEvidence]
+    ) -> sp.csr_matrix:
+        """Put the numbers beside the rows of all vocabularies."""
         if self._numbers:
             standard = (numbers_of(evidence) - self._mean) / self._scale
             standard = np.clip(standard, -NUMBER_LIMIT, NUMBER_LIMIT)
-            parts.append(sp.csr_matrix(standard * NUMBER_SCALE))
+            parts = [*parts, sp.csr_matrix(standard * NUMBER_SCALE)]
         return sp.csr_matrix(sp.hstack(parts, format="csr"))
 
     def save(self, folder: Path) -> dict[str, np.ndarray]:
@@ -189,11 +167,3 @@ class Representation:
                     f"{folder / name}.txt is missing or damaged: run `narrascope train` again"
                 ) from error
         return cls(weighings, mean=arrays["mean"], scale=arrays["scale"])
-
-
-def _material(
-    passages: Sequence[str], evidence: Sequence[PassageEvidence]
-) -> dict[str, list[list[str]]]:
-    """Return what each vocabulary's terms are found in, a list for each passage."""
-    strings = [even_quotes(passage).lower().split() for passage in passages]
-    return {"words": strings, "pieces": strings, "nearby": [item.nearby for item in evidence]}

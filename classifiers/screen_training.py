@@ -24,9 +24,9 @@ import numpy as np
 from ..errors import ModelError
 from ..labels.labelled import Example
 from ..labels.taxonomy import LABELS
+from .counted import FEW
 from .heads import PLACES, fit_heads
 from .passages import Window
-from .representation import FEW
 from .screen import PREFIX, line
 
 KNOWN = ("label", "genre")

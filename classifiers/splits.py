@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .counted import VOCABULARIES
 from .heads import PLACES
 from .material import Material, folds_of
-from .representation import VOCABULARIES
 
 FEWEST = 10
 """Positives of any portrayal that a source or genre has for a split of its own."""

@@ -84,7 +84,7 @@ def _decision_values(
     window_folds = np.array([max(0, fold_of.get(s, 0)) for s in supply.windows.sources])
     for fold in np.unique(folds[folds >= 0]):
         part = supply.passages.take(np.flatnonzero(folds != fold))
-        representation, rows = Representation.fit(part.texts, part.evidence)
+        representation, rows = Representation.fit(part.counted, part.evidence)
         weights = fit_heads(rows, part.examples, seed=seed)
         for material, target, places in (
             (supply.passages, values, np.flatnonzero(folds == fold)),
@@ -172,7 +172,7 @@ def _fit_stages(supply: Supply, out: Path, *, seed: int, folds: int) -> dict[str
     scores = _screen_scores(passages, split, seed=seed)
     train_screen(passages.windows, passages.examples, seed=seed, path=out / SCREEN_FILE)
     values, of_windows = _decision_values(supply, split, seed=seed)
-    representation, rows = Representation.fit(passages.texts, passages.evidence)
+    representation, rows = Representation.fit(passages.counted, passages.evidence)
     weights = fit_heads(rows, passages.examples, seed=seed)
     arrays = {"weights": weights[:-1], "intercepts": weights[-1], **representation.save(out)}
     np.savez_compressed(out / "verdict.npz", **arrays)
@@ -212,7 +212,7 @@ def train(
         LabelsError: there are too few works.
         ModelError: fastText's training failed.
     """
-    supply = Supply(Material.of(examples), Material.of(windows), judged or {})
+    supply = Supply(Material.of(examples), Material.of(windows, learnt=False), judged or {})
     meta = _fit_stages(supply, out, seed=seed, folds=folds)
     meta |= {
         "taxonomy_digest": taxonomy_digest(),

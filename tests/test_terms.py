@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from narrascope.classifiers.representation import VOCABULARIES, Weighing
+from narrascope.classifiers.counted import VOCABULARIES, Counted
+from narrascope.classifiers.representation import Weighing
 
 TEXTS = [
     "The robot's eyes glowed; the robot said: \u201cI can't, I won't.\u201d",
@@ -24,7 +25,7 @@ PASSAGES = st.lists(
 
 def weighed(name: str) -> tuple[Weighing, TfidfVectorizer]:
     """Fit ours, and scikit-learn's with the same settings."""
-    weighing = Weighing.fit(name, [text.lower().split() for text in TEXTS])
+    weighing, _ = Weighing.fit(name, Counted.of(name, [text.lower().split() for text in TEXTS]))
     theirs = TfidfVectorizer(sublinear_tf=True, **VOCABULARIES[name].analysis).fit(TEXTS)
     return weighing, theirs
 
