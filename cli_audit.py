@@ -35,7 +35,9 @@ def audit_sample(
     ] = None,
     budget: Annotated[int, typer.Option(help="Documents to draw.")] = 1000,
     strata: Annotated[int, typer.Option(min=1, help="Strata of score, at most.")] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of the draw, kept in the design.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the draw, kept in the design.")
+    ] = 0,
     format: Annotated[LabellingFormat, typer.Option(help="Of the file.")] = LabellingFormat.jsonl,
     annotators: Annotated[
         str | None, typer.Option(help="Readers to share the items out to: A,B,…")

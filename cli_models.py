@@ -18,7 +18,9 @@ Corpus = Annotated[
 JudgeFolder = Annotated[
     Path | None, typer.Option(help="What `teach` wrote; by default the shipped judge.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed, written down with every result.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**31 - 1, help="Seed, written down with every result.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
 
 

@@ -43,7 +43,7 @@ class Wish(BaseModel):
     )
     budget: int = Field(default=1000, ge=1, le=100_000, description="documents to draw")
     strata: int = Field(default=8, ge=1, le=50)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     after: str | None = Field(default=None, min_length=1, description="audit to go on from")
     annotators: list[Reader] = Field(default=[], max_length=100)
     double: float = Field(default=0.0, ge=0, le=1, description="share of items read twice")

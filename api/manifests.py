@@ -15,6 +15,7 @@ from ..manifests.plan import plan
 from ..manifests.planned import By, Plan
 from ..manifests.policy import Policy
 from ..manifests.presets import presets, summary
+from ..manifests.takedown import read_takedown, takedown_digest
 from .access import needs
 from .building import build_once, find_manifest, manifest_ids, read_policy
 from .job_routes import ACCEPTED, SCOPES, Prefer, accept, prefers_job
@@ -162,7 +163,8 @@ def post_manifest(
     policy = body.read()
     catalogue, version = service.reader.cursor()
     if prefers_job(prefer) or service.is_long(catalogue):
-        identity = f"{policy.digest()} {version}"
+        takedown = takedown_digest(read_takedown(service.folder))
+        identity = f"{policy.digest()} {version} {takedown}"
         last = service.queue.last("build", identity)
         built = last.result["manifest"] if last and last.result else ""
         manifest, new = find_manifest(service.manifests, built), False

@@ -22,7 +22,14 @@ MAX_LIMIT = 100
 """How many documents one page holds at most."""
 
 _COLUMNS = ", ".join(f'"{field.name}"' for field in TAGS if field.name != "passages")
-_POSITION = TypeAdapter(tuple[str, float, str, Annotated[int, Field(ge=0, lt=2**63)]])
+_POSITION = TypeAdapter(
+    tuple[
+        str,
+        Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)],
+        str,
+        Annotated[int, Field(ge=0, lt=2**63)],
+    ]
+)
 MAX_TEXT = 200
 """How long a text may be that is looked for in evidence, in code points."""
 

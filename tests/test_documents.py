@@ -1,5 +1,7 @@
 """Documents are listed by score, page by page, and read with their passages."""
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,18 @@ def test_a_damaged_cursor_is_refused_in_one_line(
     with pytest.raises(SettingsError) as caught:
         list_documents(catalogue, folder, cursor=cursor)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("score", ["NaN", "Infinity", "1e400", "1e308", "2"])
+def test_a_cursor_with_a_score_that_is_none_is_damaged(
+    catalogue: Any, folder: TagFolder, score: str
+) -> None:
+    page = list_documents(catalogue, folder, limit=1)
+    assert page.next is not None
+    made_for, _, shard, row = json.loads(base64.urlsafe_b64decode(page.next + "=="))
+    forged = f'["{made_for}", {score}, "{shard}", {row}]'
+    with pytest.raises(SettingsError, match="damaged"):
+        list_documents(catalogue, folder, cursor=base64.urlsafe_b64encode(forged.encode()).decode())
 
 
 def test_a_cursor_holds_only_for_the_filters_it_was_given_out_for(

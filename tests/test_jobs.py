@@ -29,6 +29,7 @@ from narrascope.api.tasks import Tasks
 from narrascope.api.worker import work
 from narrascope.errors import PolicyError, SettingsError
 from narrascope.manifests.manifest import load_manifest
+from narrascope.manifests.takedown import extend_takedown
 from narrascope.manifests.verify import verify
 from narrascope.pipelines.reweigh import reweigh
 from narrascope.pipelines.scan import scan
@@ -323,6 +324,21 @@ def test_tags_that_changed_are_another_build(tmp_path: Path) -> None:
         publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
         second = client.post("/v1/manifests", json={"policy": POLICY}, headers=ASYNC)
         assert first.headers["location"] != second.headers["location"]
+
+
+def test_a_takedown_is_another_build(tmp_path: Path) -> None:
+    folder = publish_corpus(str(tmp_path / "tags"))
+    entries = tmp_path / "entries.csv"
+    entries.write_text("kind,value\ndocument,web.jsonl#2\n")
+    with client_of(folder.url) as client:
+        before = client.post("/v1/manifests", json={"policy": POLICY}, headers=ASYNC)
+        assert do_all(folder.url) == 1
+        extend_takedown(folder, entries)
+        after = client.post("/v1/manifests", json={"policy": POLICY}, headers=ASYNC)
+        assert (before.status_code, after.status_code) == (202, 202)
+        assert do_all(folder.url) == 1
+        place = client.get(after.headers["location"]).json()["result"]["location"]
+        assert client.get(place).json()["weights"]["takedown"] == 0
 
 
 def test_over_many_tag_rows_what_is_long_is_a_job(tmp_path: Path) -> None:
