@@ -53,7 +53,7 @@ def teach(
     workers: Workers = 1,
     seed: Seed = 17,
 ) -> None:
-    """Fine-tune the judge; needs the extra `[teacher]`, and an hour or two."""
+    """Fine-tune the judge; needs the extra `teacher`, and an hour or two."""
     from .classifiers.teach import teach as run
     from .pipelines.annotated import gather
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from .errors import SourceError
+from .errors import SettingsError, SourceError
 
 Row = Mapping[str, Any]
 
@@ -128,11 +128,21 @@ def copy_scores(
     """Read texts from an argument, a file or standard input, and write a line of scores for each.
 
     Raises:
+        SettingsError: a file cannot be opened, or the output is the input.
         SourceError: a line is not an object with a text; names the line.
     """
+    if input and output and output.exists() and output.samefile(input):
+        raise SettingsError(f"{output} is also the input, which would be lost: name another file")
     with ExitStack() as files:
-        lines = files.enter_context(input.open("rb")) if input else sys.stdin.buffer
-        sink = files.enter_context(output.open("wb")) if output else sys.stdout.buffer
+        try:
+            lines = files.enter_context(input.open("rb")) if input else sys.stdin.buffer
+            sink = files.enter_context(output.open("wb")) if output else sys.stdout.buffer
+        except OSError as error:
+            option = "input" if error.filename == str(input) else "output"
+            raise SettingsError(
+                f"--{option} {error.filename} cannot be opened ({error.strerror}): name a file "
+                f"{'that can be read' if option == 'input' else 'in a folder that is there'}"
+            ) from error
         records = [{"id": None, "text": text}] if text is not None else _records(lines)
         for scored in score(records):
             sink.write(json.dumps(scored).encode() + b"\n")
@@ -145,7 +155,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             continue
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             raise SourceError(

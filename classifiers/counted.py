@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from ..errors import LabelsError
 from .evidence import PassageEvidence
 from .terms import PIECES, ListedTerms, PieceTerms, Terms, WordTerms
 from .tokens import even_quotes
@@ -63,14 +64,23 @@ class Counted:
 
     @classmethod
     def of(cls, name: str, passages: Sequence[list[str]]) -> "Counted":
-        """Count all terms that a part of the passages could choose."""
+        """Count all terms that a part of the passages could choose.
+
+        Raises:
+            LabelsError: the passages have none.
+        """
         from sklearn.feature_extraction.text import CountVectorizer
 
         vocabulary = VOCABULARIES[name]
         fewest = vocabulary.fewest if len(passages) >= FEW else 1
         counter = CountVectorizer(min_df=fewest, **vocabulary.analysis)
         is_listed = vocabulary.terms is ListedTerms
-        found = counter.fit_transform(passages if is_listed else map(" ".join, passages))
+        try:
+            found = counter.fit_transform(passages if is_listed else map(" ".join, passages))
+        except ValueError as error:
+            raise LabelsError(
+                f"{len(passages)} passages have too few {name} in common to learn from: give more"
+            ) from error
         counts = sp.csr_matrix(found, dtype=np.float64)
         counts.sort_indices()
         return cls(counter.get_feature_names_out(), counts, fewest, vocabulary.kept)

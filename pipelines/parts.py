@@ -108,14 +108,19 @@ def source_root(source: str) -> str:
     return _unstripped(filesystem, folder)
 
 
-def list_corpus(source: str, *, root: str | None = None, format: Format | None = None) -> Corpus:
+def list_corpus(
+    source: str, *, root: str | None = None, format: Format | None = None, apart: str | None = None
+) -> Corpus:
     """List a source's shards in name order.
+
+    A file whose name is not UTF-8 is listed as torn, under its name with the odd bytes spelt out.
 
     Args:
         source: a file, folder, glob or fsspec URL.
         root: the folder that shard names are relative to; defaults to the source where it is a
             folder, else to the folder that holds it.
         format: reads every file of the source as this format, whatever its ending.
+        apart: a folder that is no part of the source, even where it lies in it: the tag folder.
 
     Raises:
         SourceError: the source does not exist, holds nothing readable, or lies outside the root.
@@ -126,11 +131,16 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
     folder = folder.rstrip("/")
     corpus = Corpus(_unstripped(filesystem, folder), [])
     wanted: list[tuple[str, str, Format]] = []
+    left_out = apart and _unstripped(*_resolve(apart)).rstrip("/") + "/"
+    hidden = 0
     for file in sorted(files):
+        if left_out and _unstripped(filesystem, file).startswith(left_out):
+            continue
         if not file.startswith(folder + "/"):
             raise SourceError(f"{file} lies outside the root {folder}: give a --root that holds it")
         name = file[len(folder) + 1 :]
         if any(step.startswith((".", "_")) for step in name.split("/")):
+            hidden += 1
             continue
         if (shard_format := format or format_of(file)) is None:
             corpus.skipped[posixpath.splitext(file)[1] or "no ending"] += 1
@@ -138,14 +148,21 @@ def list_corpus(source: str, *, root: str | None = None, format: Format | None =
         wanted.append((file, name, shard_format))
     with _readers(filesystem) as readers:
         digests = readers.map(lambda file: _digest_or_reason(filesystem, file[0]), wanted)
-        for (file, name, shard_format), found in zip(wanted, digests, strict=True):
+        for (file, plain, shard_format), found in zip(wanted, digests, strict=True):
+            name = plain.encode(errors="backslashreplace").decode()
+            if name != plain:
+                found = "its name is not UTF-8: rename it"
             if isinstance(found, str):
                 corpus.torn[name] = found
             size, digest = (0, "") if isinstance(found, str) else found
             path = _unstripped(filesystem, file)
             corpus.shards.append(Shard(name, path, shard_format, size, digest))
     if not corpus.shards:
-        found = ", ".join(f"{n} {ending}" for ending, n in corpus.skipped.items()) or "no file"
+        skipped = {
+            **corpus.skipped,
+            **({"whose name begins with . or _": hidden} if hidden else {}),
+        }
+        found = ", ".join(f"{n} {ending}" for ending, n in skipped.items()) or "no file"
         raise SourceError(
             f"{source} holds nothing to read ({found}): Narrascope reads {', '.join(ENDINGS)}, "
             "also with .gz or .zst; name another ending's format with --format"
@@ -252,7 +269,7 @@ def _find(source: str) -> tuple[AbstractFileSystem, list[str], str]:
 
 def _files(filesystem: AbstractFileSystem, path: str) -> tuple[list[str], str] | None:
     is_glob = any(sign in path for sign in "*?[")
-    if is_glob:
+    if is_glob and not filesystem.exists(path):
         files = [p for p in map(str, filesystem.glob(path)) if filesystem.isfile(p)]
         return files, posixpath.dirname(path[: min(path.find(s) for s in "*?[" if s in path)])
     if filesystem.isdir(path):

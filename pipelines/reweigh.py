@@ -63,12 +63,14 @@ def reweigh(
 
     Raises:
         ManifestError: the manifest is incomplete or older than the standing takedown list, `out`
-            holds another reweighing, a shard was rewritten since its scan, or cannot be written.
+            holds another reweighing or tags or lies in the source, a shard was rewritten since its
+            scan, or cannot be written.
         SourceError: there is nothing to read.
         TagsError: another command holds `out`.
         ScanError: workers kept dying, the disk is full, or tasks of a cluster failed.
     """
     out = out.resolve()
+    _require_apart(out, source)
     loaded = load_manifest(manifest.resolve())
     notes = check_takedown(loaded)
     corpus = list_corpus(source, root=root or root_above(loaded, source))
@@ -99,6 +101,17 @@ def reweigh(
         if lease.jobs:
             return work.record([], jobs=tuple(lease.jobs))
         return work.finish()
+
+
+def _require_apart(out: Path, source: str) -> None:
+    """Make sure that what is written is not taken for the corpus, or for tags, ever after."""
+    if Path(source).is_dir() and out.is_relative_to(Path(source).resolve()):
+        raise ManifestError(
+            f"{out} lies in the source, whose next scan would count each document again: name an "
+            "--out beside it"
+        )
+    if (out / "receipts").is_dir():
+        raise ManifestError(f"{out} is a tag folder: name an --out of its own")
 
 
 @dataclass(frozen=True, slots=True)

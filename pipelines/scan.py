@@ -103,15 +103,21 @@ def scan(
         progress: called about once a second with how far the scan has come.
 
     Raises:
+        SettingsError: the control rate is no probability, or a cluster is to read a limit.
         SourceError: there is nothing to read.
         TagsError: the folder was written by other models or options, or another scan holds it.
         ScanError: workers kept dying, or the disk is full.
     """
     if control_rate is not None and not 0 <= control_rate <= 1:
         raise SettingsError(f"--control-rate is {control_rate}: give a probability from 0 to 1")
+    if limit is not None and executor is not None:
+        raise SettingsError(
+            "--limit is of rows in all, and a cluster's tasks do not know of each other: try a "
+            "corpus out with --executor local"
+        )
     columns = columns or Columns()
     judge = use_judge(models, wanted=judge)
-    corpus = list_corpus(source, root=root, format=format)
+    corpus = list_corpus(source, root=root, format=format, apart=tags)
     parts = plan_parts(corpus, columns.text)
     options = _with_rates(
         ScanOptions(columns, keep_text, seed, limit=limit, models=models, judge=judge),

@@ -187,6 +187,14 @@ buckets:
     assert ["do not begin with <|kind|>" in line for line in found.failures] == [True]
 
 
+@pytest.mark.parametrize(("out", "why"), [("corpus/out", "beside it"), ("tags", "a tag folder")])
+def test_nothing_is_written_into_the_source_or_among_tags(place: Path, out: str, why: str) -> None:
+    before = {path for path in place.rglob("*") if path.is_file()}
+    with pytest.raises(ManifestError, match=why):
+        reweigh(place / "manifest", str(place / "corpus"), place / out)
+    assert {path for path in place.rglob("*") if path.is_file()} == before
+
+
 def test_a_shard_rewritten_since_its_scan_is_refused(place: Path, tmp_path: Path) -> None:
     write(tmp_path / "corpus" / "c.jsonl", documents(29))
     with pytest.raises(ManifestError, match=r"c\.jsonl was rewritten since its scan"):

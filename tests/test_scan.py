@@ -1,14 +1,17 @@
 """The scan: exact counts, the same tags whatever the workers, and an account of what is broken."""
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from narrascope.errors import SourceError, TagsError
+from narrascope.errors import SettingsError, SourceError, TagsError
 from narrascope.labels.tag import KINDS
+from narrascope.pipelines.parts import list_corpus
 from narrascope.pipelines.scan import scan
+from narrascope.pipelines.slurm import Slurm
 from narrascope.store.folder import TagFolder
 from narrascope.tests.corpora import EVIL, documents, write
 
@@ -189,6 +192,34 @@ def test_a_document_of_fifty_megabytes_is_scanned(tmp_path: Path) -> None:
     (row,) = tag_rows(tmp_path / "tags")
     assert "let the crew suffocate" in row["passages"][0]["text"]
     assert huge[row["passages"][0]["start"] :].startswith(row["passages"][0]["text"])
+
+
+def test_a_tag_folder_in_its_source_is_no_part_of_it(tmp_path: Path) -> None:
+    source, tags = str(corpus(tmp_path)), str(tmp_path / "tags")
+    scan(source, tags)
+    again = scan(source, tags)
+    assert (again.counts["documents"], again.parts, again.failed) == (72, 0, {})
+
+
+def test_a_file_whose_name_is_not_utf8_is_set_aside_by_name(tmp_path: Path) -> None:
+    source = corpus(tmp_path / "corpus")
+    Path(os.fsdecode(os.fsencode(source) + b"/caf\xe9.jsonl")).write_text("{}\n")
+    report = scan(str(source), str(tmp_path / "tags"))
+    assert report.counts["documents"] == 72
+    assert report.failed == {"caf\\udce9.jsonl": "its name is not UTF-8: rename it"}
+
+
+def test_a_file_that_is_named_like_a_pattern_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a[1].jsonl", documents(4))
+    assert [shard.name for shard in list_corpus(str(tmp_path / "a[1].jsonl")).shards] == [
+        "a[1].jsonl"
+    ]
+
+
+def test_a_cluster_reads_no_limit(tmp_path: Path) -> None:
+    source, tags = str(corpus(tmp_path / "in")), str(tmp_path / "tags")
+    with pytest.raises(SettingsError, match="--executor local"):
+        scan(source, tags, limit=4, executor=Slurm(partition="main"))
 
 
 def test_nothing_to_read_is_said_at_once(tmp_path: Path) -> None:
