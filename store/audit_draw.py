@@ -22,6 +22,7 @@ from .audit_pool import Pool, edges_of, pool
 from .audits import Audit, Key, read_audit, read_audits, tags_digest
 from .design import allocate, planning_rates, score_edges
 from .folder import TagFolder
+from .freshness import catalogue_version
 from .settled import NO, YES
 
 _FEWEST = 10
@@ -57,13 +58,15 @@ def draw_audit(
 
     Raises:
         SettingsError: the budget is less than one, or there is no such label.
-        TagsError: nothing can be drawn, or the audit to go on from does not allow it.
+        TagsError: nothing can be drawn, the tags have changed since the catalogue was built, or the
+            audit to go on from does not allow it.
     """
     if budget < 1:
         raise SettingsError(f"--budget is {budget}: give how many documents to read, at least 1")
     if label is not None and label not in LABELS:
         raise SettingsError(f"no label {label!r}: choose from {', '.join(LABELS)}")
     tags = tags_digest(folder)
+    _require_newest(connection, folder)  # after the digest, which so is of what the catalogue holds
     audits = [audit for audit in read_audits(folder) if audit.design.tags_digest == tags]
     first = _first(folder, after, audits) if after else None
     of = first.design.label if first else cast("Label | None", label)
@@ -106,6 +109,20 @@ def draw_audit(
     names = np.array(frame.names, dtype=object)[stratum[chosen]]
     probability = (drawn[stratum[chosen]] / documents[stratum[chosen]]).tolist()
     return design, _rows(connection, places.keys(chosen), names.tolist(), probability)
+
+
+def _require_newest(connection: duckdb.DuckDBPyConnection, folder: TagFolder) -> None:
+    """Refuse a catalogue that is older than its folder, as a service's may be for some seconds.
+
+    Raises:
+        TagsError: it is.
+    """
+    held = connection.execute("SELECT version FROM meta").fetchall()
+    if held != [(catalogue_version(folder),)]:
+        raise TagsError(
+            f"{folder.url} has changed since its catalogue was built, and an audit is of the tags "
+            "as they are now: draw it again in some seconds, or when the scan has ended"
+        )
 
 
 def _first(folder: TagFolder, after: str, audits: list[Audit]) -> Audit:

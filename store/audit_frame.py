@@ -162,7 +162,11 @@ def strata_of(frame: Frame, cells: Cells, drawable: np.ndarray, drawn: np.ndarra
 
 
 def _named(kind: str, rates: tuple[float, ...]) -> list[str]:
-    return [kind] if len(rates) == 1 else [f"{kind} at {rate:.3g}" for rate in rates]
+    if len(rates) == 1:
+        return [kind]
+    short = [f"{kind} at {rate:.3g}" for rate in rates]
+    # Pools find a stratum by its name, so no two may share one.
+    return short if len(set(short)) == len(rates) else [f"{kind} at {rate!r}" for rate in rates]
 
 
 def _rate_index(column: str, rates: tuple[float, ...], first: int) -> str:

@@ -96,14 +96,18 @@ def _thresholds(
     flagged = (np.nan_to_num(scores, nan=-1.0) >= threshold) & ~refuted
     sample = asked.sample(said.answer[label] == YES, kept, said.read[label])
     found = precision_recall(counts, counts, sample, flagged[kept], level=LEVEL)
-    return [
-        {
-            "section": "threshold", "label": label, "threshold": threshold, "of": of,
-            "share": e.share, "low": e.low, "high": e.high, "n_audited": e.n_audited,
-            "note": e.note,
-        }
-        for of, e in zip(("precision", "recall"), found, strict=True)
-    ]  # fmt: skip
+    rows = []
+    for of, e in zip(("precision", "recall"), found, strict=True):
+        # Of nothing flagged there is no precision, of no positive no recall.
+        share, low, high = (e.share, e.low, e.high) if e.denominator > 0 else (None, None, None)
+        rows.append(
+            {
+                "section": "threshold", "label": label, "threshold": threshold, "of": of,
+                "share": share, "low": low, "high": high, "n_audited": e.n_audited,
+                "note": e.note,
+            }
+        )  # fmt: skip
+    return rows
 
 
 def _recalibration(fit: Recalibration) -> Row:

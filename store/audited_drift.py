@@ -16,7 +16,7 @@ from ..labels.taxonomy import LABELS
 from .audited import audited_rows
 from .contrasts import Contrast, difference, trend
 from .counts import Unit
-from .drift import By, check_spans, spans_of
+from .drift import By, check_sides, check_spans, spans_of
 from .estimate import Estimate
 from .folder import TagFolder
 from .prevalence import check_choice
@@ -68,6 +68,7 @@ def audited_drift(
                  for side, span in zip(sides, spans, strict=True)]
                 for which in (None, by)
             )  # fmt: skip
+            check_sides(before="all" in whole[0], after="all" in whole[1])
             found = [("all", whole[0]["all"], whole[1]["all"], None)]
             shared = [group for group in groups[0] if group in groups[1]]
             found += _largest([(g, groups[0][g], groups[1][g], None) for g in shared])

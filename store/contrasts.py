@@ -66,7 +66,7 @@ def precision_recall(
     `flagged` (n,): whether each audited document bears it. Precision is the audited share of what
     is flagged. Recall is the flagged part of all positives: its limits combine those of the
     positives with and without the flag (MOVER-R). Where no positive was read, recall is anything:
-    0 to 1.
+    0 to 1; where nothing that is flagged can be positive, it is 0 for certain.
     """
     flagged = flagged.astype(bool)
     without, of_flag = (
@@ -90,7 +90,7 @@ def precision_recall(
             product - np.sqrt(max(product**2 - fewest * (2 * missed - fewest) * base, 0.0))
         ) / base
     low = 1 / (1 + up) if least > 0 else 0.0
-    high = 1 / (1 + max(down, 0.0))
+    high = 1 / (1 + max(down, 0.0)) if most > 0 else 0.0
     total = hit + missed
     recall = hit / total if total > 0 else 0.0
     note = "" if total > 0 else "no positive read: recall is unknown"

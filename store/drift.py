@@ -140,11 +140,7 @@ def _movers(tables: list[pa.Table], top: int | None, *, scale: int) -> tuple[lis
             scratch.register(side, table)
             sums = f"SELECT sum(counted), coalesce(sum(denominator), 0) FROM {side}"  # noqa: S608
             whole += scratch.execute(sums).fetchall()[0]
-        if not (whole[1] and whole[3]):
-            raise SettingsError(
-                f"nothing to compare: no document {'after' if whole[1] else 'before'}; name months "
-                "that the corpus has"
-            )
+        check_sides(before=bool(whole[1]), after=bool(whole[3]))
         found = scratch.execute(_MOVERS, [2**62 if top is None else top]).fetchall()
     difference = whole[2] / whole[3] - whole[0] / whole[1]
     moves = [("all", *whole, difference, found[0][7])] + [row[:7] for row in found]
@@ -210,6 +206,23 @@ def check_spans(*, two_scans: bool, by: str, before: str | None, after: str | No
         raise SettingsError(
             "spans of months are compared within one scan, by source or domain: leave out --before "
             "and --after, or --against and --by month"
+        )
+
+
+def check_sides(*, before: bool, after: bool) -> None:
+    """Refuse to compare with nothing.
+
+    Args:
+        before: whether the earlier side holds a document.
+        after: whether the later one does.
+
+    Raises:
+        SettingsError: one does not.
+    """
+    if not (before and after):
+        raise SettingsError(
+            f"nothing to compare: no document {'after' if before else 'before'}; name months that "
+            "the corpus has"
         )
 
 

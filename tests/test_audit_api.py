@@ -101,6 +101,18 @@ def test_whether_a_report_can_be_asked_for_is_known_without_asking(tmp_path: Pat
         assert reported() == (409, [20, 1, True, False])
 
 
+def test_an_audit_waits_until_the_catalogue_is_that_of_the_tags(tmp_path: Path) -> None:
+    folder = publish_documents(str(tmp_path / "tags"))
+    app = create_app(folder.url, refresh_seconds=3600)
+    with TestClient(app, base_url="http://localhost") as client:
+        publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
+        refused = client.post("/v1/audits", json={"budget": 20})
+    assert refused.status_code == 409 and "again in some seconds" in refused.json()["detail"]
+    app = create_app(folder.url, refresh_seconds=0)
+    with TestClient(app, base_url="http://localhost") as client:
+        assert client.post("/v1/audits", json={"budget": 20}).status_code == 201
+
+
 @pytest.mark.parametrize("route", ["next?annotator=a", "report"])
 @pytest.mark.parametrize("name", ["absent", "..%2F..%2Fetc"])
 def test_an_unknown_audit_is_not_found(client: TestClient, name: str, route: str) -> None:

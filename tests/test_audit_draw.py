@@ -12,10 +12,13 @@ import pytest
 from narrascope.classifiers.passages import slices
 from narrascope.errors import SettingsError, TagsError
 from narrascope.labels.audit import READABLE, SAMPLE
+from narrascope.store.audit_frame import Frame
 from narrascope.store.audit_import import import_labels
 from narrascope.store.audit_items import BETWEEN, read_items
+from narrascope.store.audit_sample import sample_audit
 from narrascope.store.audit_text import Kept
 from narrascope.store.audits import Audit, audit_names, read_audit, tags_digest
+from narrascope.store.catalogue import open_catalogue
 from narrascope.store.folder import TagFolder
 from narrascope.store.labelling_file import labelling_rows, write_labelling_file
 from narrascope.tests.audit_folder import (
@@ -26,7 +29,7 @@ from narrascope.tests.audit_folder import (
     publish_documents,
     write_jsonl,
 )
-from narrascope.tests.tag_folder import publish_corpus
+from narrascope.tests.tag_folder import publish_corpus, publish_part
 
 LONG = "Ordinary sentence number one. " * 400
 
@@ -139,6 +142,21 @@ def test_the_digest_of_the_tags_ignores_where_they_lie_and_notices_another_scan(
     assert tags_digest(folder) == tags_digest(publish_documents(str(tmp_path / "moved")))
     other = publish_documents(str(tmp_path / "other"), models_digest="n")
     assert tags_digest(folder) != tags_digest(other)
+
+
+def test_an_audit_is_not_drawn_from_a_catalogue_older_than_its_tags(folder: TagFolder) -> None:
+    with open_catalogue(folder) as older:
+        publish_part(folder, "new.jsonl", 0, 3, [], [("web", None, None, 3, 30, None)])
+        with pytest.raises(TagsError, match="draw it again in some seconds"):
+            sample_audit(older, folder, cut=slices)
+    assert sum(stratum.documents for stratum in draw(folder).design.strata) == ROWS + 3
+
+
+def test_strata_of_several_control_rates_are_never_called_the_same() -> None:
+    apart = Frame(None, (), screen_rates=(0.1,), gate_rates=(0.01, 0.05))
+    assert apart.names == ["0-1", "screen", "gate at 0.01", "gate at 0.05"]
+    near = Frame(None, (), screen_rates=(0.1,), gate_rates=(0.01231, 0.01234))
+    assert near.names == ["0-1", "screen", "gate at 0.01231", "gate at 0.01234"]
 
 
 def test_wrong_wishes_are_told(folder: TagFolder) -> None:

@@ -222,6 +222,19 @@ def test_the_report_measures_the_thresholds_on_this_corpus(
     )
 
 
+def test_of_nothing_flagged_there_is_no_precision(catalogue: Any, folder: TagFolder) -> None:
+    rows = report(catalogue, folder, thresholds=THRESHOLDS | {"malevolent": 1.0})
+    found = {(row["label"], row["of"]): row for row in of_section(rows, "threshold")}
+
+    def limits(label: str, of: str) -> list[float | None]:
+        return [found[label, of][name] for name in ("share", "low", "high")]
+
+    assert limits("malevolent", "precision") == [None, None, None]
+    assert limits("malevolent", "recall") == [0, 0, 0]
+    # Nobody found a self-preserving document, so there is nothing to recall.
+    assert limits("self_preserving", "recall") == [None, None, None]
+
+
 def test_the_report_recalibrates_the_sum_of_probabilities(
     catalogue: Any, folder: TagFolder
 ) -> None:

@@ -70,6 +70,13 @@ def test_one_month_makes_no_trend(scan: Side) -> None:
         audited_drift(scan, by="month")
 
 
+@pytest.mark.parametrize(("before", "after"), [("1999-01", "2020-01"), ("2020-01", "1999-01")])
+def test_a_span_without_a_document_is_told(scan: Side, before: str, after: str) -> None:
+    empty = "before" if before == "1999-01" else "after"
+    with pytest.raises(SettingsError, match=f"no document {empty}; name months"):
+        audited_drift(scan, before=before, after=after)
+
+
 def test_spans_are_not_for_two_scans(scan: Side, half: Side) -> None:
     with pytest.raises(SettingsError, match="spans of months are compared within one scan"):
         audited_drift(scan, against=half, before="2020-01", after="2020-02")

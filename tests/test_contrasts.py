@@ -93,6 +93,15 @@ def test_recall_without_a_positive_is_anything():
     assert recall.note == "no positive read: recall is unknown"
 
 
+@pytest.mark.parametrize("flagged", [0, 20])
+def test_recall_is_0_for_certain_where_nothing_flagged_is_positive(flagged: int) -> None:
+    """Nothing bears the flag, or all that does was read."""
+    documents = np.array([[0, 4000], [flagged, 0]])
+    sample = rows([flagged, 50], [0, 5])
+    _, recall = precision_recall(documents, documents, sample, sample.stratum == 0)
+    assert (recall.share, recall.low, recall.high) == (0, 0, 0)
+
+
 def test_as_many_labels_as_are_forecast_reach_the_width():
     population, sample = Population.of_documents(DOCUMENTS), rows([100, 100, 300], [60, 6, 0])
     now = audited_share(population, sample)
