@@ -13,8 +13,11 @@ from .chosen import at_random, replacements
 from .partition import Partition, Piece, pieces_of
 from .planned import Bound
 from .policy import UNITS, Policy
-from .takedown import taken_down
+from .takedown import absent_domains, taken_down
 from .weights import is_rest, over_training, scale_rest, stage_weights, stated_weights
+
+_NAMED = 10
+"""How many domains of the takedown list are named that no document has."""
 
 _SMALL_STRATA = ": their strata are too small for a control, name fewer columns in `like`"
 
@@ -89,6 +92,12 @@ def decide(
         notes.append(
             f"{unfound:,} entries of the takedown list are no tagged document: reweighing leaves "
             "them out where the source holds them, so counts by bucket are known then"
+        )
+    if absent := absent_domains(connection, takedown):
+        named = ", ".join(absent[:_NAMED]) + (", …" if len(absent) > _NAMED else "")
+        notes.append(
+            f"{len(absent):,} domains of the takedown list are of no document: {named}; write "
+            "registered domains, such as example.org for www.example.org"
         )
     for bucket in policy.buckets:
         if bucket.at_random:

@@ -224,6 +224,11 @@ class Policy(Strict):
             )
         if self.constraints and any(b.at_random and b.action != "drop" for b in self.buckets):
             raise ValueError("constraints cannot weigh what is drawn at random: let it be dropped")
+        if self.constraints and not self.rest.weight:
+            raise ValueError(
+                "constraints keep weights close to rest.weight, which is 0: write one above 0, and "
+                "let what is to go be a bucket with action: drop"
+            )
         if self.replace and not any(b.action == "drop" for b in self.buckets):
             raise ValueError("replace makes up for what is dropped, and no bucket has action: drop")
         self._check_stages()

@@ -1,13 +1,16 @@
 """The takedown list: documents, hashes and domains that no manifest may contain.
 
-It lies in the tag folder as `takedown.csv` with the columns `kind, value`, only ever grows, and is
-copied into every manifest. Reweighing holds every document of the source against it, so that what
-the gate passed over is left out too.
+It lies in the tag folder as CSV files with the columns `kind, value`, only ever grows, and is
+copied into every manifest. Each addition is a file of its own, `takedown/<digest>.csv`, so that of
+several at once none is lost on any store; `takedown.csv`, where there is one, belongs to the list.
+Reweighing holds every document of the source against it, so that what the gate passed over is left
+out too.
 """
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +22,7 @@ import xxhash
 from ..errors import ManifestError, one_line
 from ..store.condition import among
 from ..store.folder import TagFolder
+from ..store.location import reaching
 from .partition import CHOSEN, Piece
 
 TAKEDOWN_FILE = "takedown.parquet"
@@ -32,6 +36,7 @@ PIECE = "takedown"
 """What the piece of a partition is called that holds what is taken down."""
 
 _LIST = "takedown.csv"
+_FOLDER = "takedown"
 _KEYS = {
     "document": "shard || '#' || \"row\"",
     "doc_id": "doc_id",
@@ -53,9 +58,25 @@ def _hash(value: str) -> str:
 
 
 def _domain(value: str) -> str:
-    if "/" in value or "." not in value:
-        raise ValueError("a domain is written like example.org, without scheme and path")
+    if "/" in value or "." not in value or " " in value or not value.isprintable():
+        raise ValueError("a domain is written like example.org, without scheme and path, or spaces")
     return value.lower().rstrip(".")
+
+
+def _registered(value: str) -> str:
+    import tldextract  # only a list that is added needs it
+
+    domain = _domain(value)
+    # As the scan does: with the suffix list that the package ships, and without any that is known
+    # the last two names.
+    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+    known = extract(domain).top_domain_under_public_suffix or ".".join(domain.split(".")[-2:])
+    if domain != known:
+        raise ValueError(
+            f"documents are counted by registered domains: write {known}, which takes down all of "
+            "its hosts, or name the documents"
+        )
+    return domain
 
 
 KINDS: dict[str, Callable[[str], str]] = {
@@ -69,12 +90,19 @@ def read_takedown(folder: TagFolder) -> pa.Table:
 
     Raises:
         ManifestError: the list is damaged.
+        SettingsError: the store of the tag folder cannot be reached.
     """
-    path = folder.path(_LIST)
-    if not folder.filesystem.exists(path):
-        return TAKEDOWN.empty_table()
-    with folder.filesystem.open(path, "rb") as file:
-        return _table(_entries(cast(bytes, file.read()), path))
+    paths = [folder.path(_LIST)] if folder.filesystem.exists(folder.path(_LIST)) else []
+    with suppress(FileNotFoundError), reaching(folder.url, folder.filesystem):
+        added = folder.filesystem.ls(folder.path(_FOLDER), detail=False)
+        paths += [path for path in sorted(map(str, added)) if path.endswith(".csv")]
+    return _table(
+        [
+            entry
+            for path in paths
+            for entry in _entries(cast(bytes, folder.filesystem.cat_file(path)), path)
+        ]
+    )
 
 
 def extend_takedown(folder: TagFolder, source: Path) -> tuple[int, int]:
@@ -93,13 +121,15 @@ def extend_takedown(folder: TagFolder, source: Path) -> tuple[int, int]:
             "kind, value"
         ) from error
     before = read_takedown(folder)
-    after = _table([*_pairs(before), *_entries(data, str(source))])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(TAKEDOWN.names)
-    writer.writerows(_pairs(after))
-    folder.write(folder.path(_LIST), text.getvalue().encode())
-    return after.num_rows - before.num_rows, after.num_rows
+    entries = _entries(data, str(source), kinds=KINDS | {"domain": _registered})
+    new = _table(set(entries) - set(_pairs(before)))
+    if new.num_rows:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(TAKEDOWN.names)
+        writer.writerows(_pairs(new))
+        folder.write(folder.path(_FOLDER, f"{takedown_digest(new)}.csv"), text.getvalue().encode())
+    return new.num_rows, before.num_rows + new.num_rows
 
 
 def load_takedown(manifest: Path) -> pa.Table:
@@ -150,6 +180,12 @@ def taken_down(
     return piece, found.cast(CHOSEN), missed
 
 
+def absent_domains(connection: duckdb.DuckDBPyConnection, takedown: pa.Table) -> list[str]:
+    """Return the domains of the list that no document of a catalogue has, sorted."""
+    known = connection.sql("SELECT DISTINCT domain FROM domains WHERE domain IS NOT NULL")
+    return sorted(set(values_of(takedown, "domain")) - {row[0] for row in known.fetchall()})
+
+
 def takedown_digest(entries: pa.Table) -> str:
     """Return the xxh3_64 of a list, by which two lists are told apart."""
     return xxhash.xxh3_64_hexdigest("\n".join(f"{k}\0{v}" for k, v in _pairs(entries)).encode())
@@ -164,12 +200,14 @@ def _pairs(entries: pa.Table) -> Iterator[tuple[str, str]]:
     return zip(entries["kind"].to_pylist(), entries["value"].to_pylist(), strict=True)
 
 
-def _table(pairs: Iterable[tuple[str, str]]) -> pa.Table:
+def _table(pairs: Collection[tuple[str, str]]) -> pa.Table:
     kinds, values = zip(*sorted(set(pairs)), strict=True) if pairs else ((), ())
     return pa.table([pa.array(kinds, pa.string()), pa.array(values, pa.string())], schema=TAKEDOWN)
 
 
-def _entries(data: bytes, name: str) -> list[tuple[str, str]]:
+def _entries(
+    data: bytes, name: str, *, kinds: Mapping[str, Callable[[str], str]] = KINDS
+) -> list[tuple[str, str]]:
     try:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig")), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -180,13 +218,13 @@ def _entries(data: bytes, name: str) -> list[tuple[str, str]]:
     for number, row in enumerate(rows[1:], start=2):
         if not row:
             continue
-        if len(row) != 2 or row[0] not in KINDS or not row[1]:
+        if len(row) != 2 or row[0] not in kinds or not row[1]:
             raise ManifestError(
                 f"{name}, line {number}: {','.join(row)[:80]!r} is no entry: write kind,value with "
-                f"a kind of {', '.join(KINDS)}"
+                f"a kind of {', '.join(kinds)}"
             )
         try:
-            found.append((row[0], KINDS[row[0]](row[1])))
+            found.append((row[0], kinds[row[0]](row[1])))
         except ValueError as error:
             raise ManifestError(f"{name}, line {number}: {row[1][:80]!r}: {error}") from error
     return found

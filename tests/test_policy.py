@@ -138,6 +138,14 @@ def test_the_digest_follows_the_meaning_not_the_layout() -> None:
             {"constraints": [{"by": "source", "change_at_most": 0.1, "at_mots": 1}]},
             "constraints[0].at_mots: no such key; choose from by, change_at_most",
         ),
+        (
+            {
+                "constraints": [{"by": "source", "change_at_most": 0.1}],
+                "keep_total": False,
+                "rest": {"weight": 0},
+            },
+            "constraints keep weights close to rest.weight, which is 0: write one above 0",
+        ),
         ({"stages": [{"until": 0.9}]}, "stages end at 0.9: let `until` rise to 1.0"),
         ({"stages": [{"until": 0.9}, {"until": 0.5}]}, "stages end at 0.9, 0.5"),
         (
@@ -173,6 +181,13 @@ def test_a_mistake_is_told_by_its_place(changes: dict[str, Any], message: str) -
         ("version: [1", "line 1, column 12: "),
         ("version: !!python/object:os.system x", "could not determine a constructor"),
         ("version: 1", "buckets: is missing"),
+        ("version: !!bool x", "line 1, column 10: this is no bool"),
+        ("version: !!int ''", "this is no int"),
+        ("version: !!float ''", "this is no float"),
+        ("version: !!timestamp x", "this is no timestamp"),
+        ("version: !!timestamp {=: x}", "this is no timestamp"),
+        ("version: 2020-99-99", "this is no timestamp"),
+        ("version: !!map [ab]", "expected a mapping node"),
     ],
 )
 def test_text_that_is_no_policy_is_refused_in_one_line(text: str, message: str) -> None:

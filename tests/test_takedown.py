@@ -10,6 +10,7 @@ from narrascope.manifests.manifest import Manifest
 from narrascope.manifests.plan import plan
 from narrascope.manifests.policy_file import check_policy
 from narrascope.manifests.takedown import extend_takedown, read_takedown
+from narrascope.pipelines.counts import registered_domain
 from narrascope.store.catalogue import open_catalogue
 from narrascope.store.folder import TagFolder
 from narrascope.tests.materialised import documents
@@ -66,6 +67,13 @@ def test_the_list_only_grows(tags: TagFolder) -> None:
         ("document,web.jsonl", "a document is written shard#row"),
         ("text_hash,12", "with 16 hexadecimal digits"),
         ("domain", "is no entry"),
+        (
+            'domain,"exa\nmple.org"',
+            "line 2: 'exa\\nmple.org': a domain is written like example.org",
+        ),
+        ("domain, example.org", "without scheme and path, or spaces"),
+        ("domain,www.news.example", "write news.example, which takes down all of its hosts"),
+        ("domain,blog.example.co.uk", "write example.co.uk"),
     ],
 )
 def test_a_wrong_line_is_told_and_nothing_is_added(
@@ -105,6 +113,44 @@ def test_every_document_of_the_list_is_left_out_when_rows_are_placed(
                for n in manifest.plan.notes)  # fmt: skip
     taken = manifest.read_shards().to_pylist()[0]["buckets"]
     assert {bucket["documents"] for bucket in taken} == {None}
+
+
+def test_a_domain_that_no_document_has_is_named_in_the_plan(tags: TagFolder) -> None:
+    take_down(tags, "domain,forum.example", "domain,absent.example")
+    with open_catalogue(tags) as connection:
+        notes = plan(connection, POLICY, folder=tags).notes
+    (note,) = [note for note in notes if "takedown" in note]
+    assert note.startswith("1 domains of the takedown list are of no document: absent.example;")
+
+
+@pytest.mark.parametrize(
+    "host", ["news.example", "www.Forum.example", "a.b.example.co.uk", "192.168.0.7", "x.github.io"]
+)
+def test_every_domain_that_a_scan_finds_can_be_taken_down(tags: TagFolder, host: str) -> None:
+    assert take_down(tags, f"domain,{registered_domain(host)}") == (1, 1)
+
+
+def test_lists_that_are_added_at_once_are_all_kept(
+    tags: TagFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The second is added between the first's reading and its writing.
+    write, others = tags.write, [["domain,forum.example"]]
+
+    def interrupted(path: str, data: bytes) -> None:
+        if others:
+            take_down(TagFolder(tags.url), *others.pop())
+        write(path, data)
+
+    monkeypatch.setattr(tags, "write", interrupted)
+    take_down(tags, f"document,{NOVELS}#4")
+    assert read_takedown(tags)["value"].to_pylist() == [f"{NOVELS}#4", "forum.example"]
+
+
+def test_a_list_of_one_file_is_read_with_what_is_added(tags: TagFolder) -> None:
+    tags.write(tags.path("takedown.csv"), b"kind,value\ndomain,www.news.example\n")
+    assert take_down(tags, "domain,forum.example", "domain,forum.example") == (1, 2)
+    assert take_down(tags, "domain,forum.example") == (0, 2)
+    assert read_takedown(tags)["value"].to_pylist() == ["forum.example", "www.news.example"]
 
 
 def test_a_manifest_follows_the_list(tags: TagFolder, tmp_path: Path) -> None:
