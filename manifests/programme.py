@@ -4,9 +4,7 @@ Among the weights of cells that obey linear bounds, those are found that take th
 least I-divergence from the original (Csiszar 1975, "I-divergence geometry of probability
 distributions and minimization problems", Annals of Probability 3): cells that no binding bound
 tells apart keep their proportions. Where bounds contradict each other, the least sum of misses is
-found first, and then the closest weights that miss by no more. A miss is a part of the weighted
-corpus, so that a smaller corpus does not miss by less; one over its size makes that linear (Charnes
-and Cooper 1962, "Programming with linear fractional functionals", Naval Research Logistics 9).
+found first, and then the closest weights that miss by no more.
 """
 
 from collections.abc import Sequence
@@ -26,10 +24,7 @@ _TOLERANCE = 1e-7
 
 @dataclass(frozen=True)
 class Linear:
-    """A bound on weights: `(coefficients * mix) @ weights <= 0`, a miss of 1 being `unit` of it.
-
-    A miss is taken of weights scaled so that the corpus keeps its size.
-    """
+    """A bound on weights: `(coefficients * mix) @ weights <= 0`, a miss of 1 being `unit` of it."""
 
     coefficients: np.ndarray
     unit: float
@@ -50,7 +45,7 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Solution:
-    """Weights of the cells, `duals` of the bounds, and `misses` in their units.
+    """Weights of the cells, `duals` and `misses` of the bounds.
 
     A dual is by how much the divergence falls for each unit by which a bound's right side rises.
     """
@@ -72,46 +67,28 @@ def closest_weights(
         floor: how much of the corpus must be left, as a part of it.
         keep_total: scale `aim` down where the corpus would come to more than its original size.
     """
-    if not cells.caps.any():
-        return Solution(np.zeros(len(cells.mix)), *np.zeros((2, len(bounds))))
     weights = cp.Variable(len(cells.mix), nonneg=True)
     slack = cp.Variable(len(bounds), nonneg=True)
     units = np.array([bound.unit for bound in bounds])
     matrix = np.array([bound.coefficients * cells.mix for bound in bounds]) / units[:, None]
     total = cells.mix @ weights
-    least = _least_misses(cells, matrix, floor)
-    missed = least.max(initial=0.0) > 10 * _TOLERANCE
-    obeyed = matrix @ weights <= (slack if missed else 0.0)
-    kept = [weights <= cells.caps, obeyed]
+    kept = [weights <= cells.caps, total >= floor]
+    least = _solved(np.ones(len(bounds)) @ slack, [*kept, matrix @ weights <= slack], slack)
     # With a little room, without which the solver has nowhere to move.
-    kept += [cp.sum(slack) <= (least.sum() + _ROOM) * total] if missed else []
+    misses = np.where(least > 10 * _TOLERANCE, least + _ROOM, 0.0)
+    obeyed = matrix @ weights <= misses
     divergence = cells.mix @ (-cp.entr(weights) - (1 + np.log(aim)) * weights)
-    found = _solved(divergence, [*kept, total >= floor], weights)
+    found = _solved(divergence, [*kept, obeyed], weights)
     fixed = keep_total and bool(cells.mix @ found > 1 + _TOLERANCE)
     if fixed:
-        found = _solved(divergence, [*kept, total == 1], weights)
-    misses = np.maximum(matrix @ found, 0.0) / (cells.mix @ found)
-    misses = np.where(missed & (misses > _ROOM), misses, 0.0)
-    matrix = matrix - misses[:, None] * cells.mix
+        found = _solved(divergence, [weights <= cells.caps, total == 1, obeyed], weights)
     duals = np.maximum(np.atleast_1d(np.asarray(obeyed.dual_value)), 0.0)
-    exact, duals = _polished(cells, matrix, found, duals, aim=aim, fixed=fixed)
-    return Solution(_tidy(exact, cells.caps), duals / units, misses)
-
-
-def _least_misses(cells: Weighed, matrix: np.ndarray, floor: float) -> np.ndarray:
-    """Return the misses of the bounds whose sum is least, as parts of the weighted corpus."""
-    shares = cp.Variable(len(cells.mix), nonneg=True)
-    inverse = cp.Variable(nonneg=True)
-    slack = cp.Variable(len(matrix), nonneg=True)
-    kept = [
-        shares <= cells.caps * inverse, cells.mix @ shares == 1, floor * inverse <= 1,
-        matrix @ shares <= slack,
-    ]  # fmt: skip
-    return _solved(np.ones(len(matrix)) @ slack, kept, slack)
+    exact, duals = _polished(cells, matrix, misses, found, duals, aim=aim, fixed=fixed)
+    return Solution(_tidy(exact, cells.caps), duals / units, misses * units)
 
 
 def _polished(
-    cells: Weighed, matrix: np.ndarray, found: np.ndarray, duals: np.ndarray, *,
+    cells: Weighed, matrix: np.ndarray, misses: np.ndarray, found: np.ndarray, duals: np.ndarray, *,
     aim: float, fixed: bool,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Take an interior point to the optimum near it, where binding bounds hold to the last digits.
@@ -129,7 +106,7 @@ def _polished(
     def left(unknown: np.ndarray) -> np.ndarray:
         weights = weigh(unknown)
         end = cells.mix @ weights - 1 if fixed else unknown[-1]
-        return np.append(matrix[binding] @ weights, end)
+        return np.append(matrix[binding] @ weights - misses[binding], end)
 
     free = (found > _NEAR) & (found < cells.caps - _NEAR)
     scale = np.log(found[free] / aim) + duals[binding] @ coefficients[:, free]
@@ -139,7 +116,7 @@ def _polished(
     if (
         np.abs(left(solved.x)).max() > 1e-10
         or np.abs(weights - found).max() > _NEAR
-        or (matrix @ weights).max(initial=0.0) > _TOLERANCE
+        or (matrix @ weights - misses).max(initial=0.0) > _TOLERANCE
     ):
         return found, duals
     exact = np.zeros(len(duals))

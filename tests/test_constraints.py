@@ -129,21 +129,6 @@ def test_what_cannot_be_met_is_missed_by_the_least_and_said(
     assert any("cannot be met with the others" in note for note in planned.notes)
 
 
-@pytest.mark.parametrize(
-    "constraint",
-    [
-        {"share": "source == 'nowhere'", "at_least": 0.1},
-        {"share": "source is null or source is not null", "at_most": 0.5},
-    ],
-)
-def test_the_corpus_keeps_its_size_where_no_weights_could_come_closer(
-    corpus: duckdb.DuckDBPyConnection, constraint: dict[str, Any]
-) -> None:
-    planned = plan(corpus, policy(constraint, rest={"max_repetition": 1.0}))
-    assert planned.weights == pytest.approx([1, 1, 1])
-    assert planned.constraints[0].missed_by == pytest.approx(constraint.get("at_least", 0.5))
-
-
 def test_the_corpus_shrinks_where_the_rest_may_not_fill_it(
     corpus: duckdb.DuckDBPyConnection,
 ) -> None:

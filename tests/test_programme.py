@@ -58,17 +58,6 @@ def test_bounds_that_contradict_are_missed_by_the_least() -> None:
     assert found.misses.sum() == pytest.approx(0.4, abs=1e-4)
 
 
-def test_the_corpus_does_not_shrink_for_a_miss_that_a_smaller_one_has_too() -> None:
-    # Any share between the bounds has misses of 0.4 in all, and what there is has one of 0.3.
-    least = Linear(0.6 * np.ones(2) - np.array([1, 0]), 1.0)
-    found = closest_weights(
-        cells(0.3, 0.7, caps=1.0), [at_most(0.2, [1, 0], [1, 1]), least],
-        aim=1.0, floor=0.1, keep_total=True,
-    )  # fmt: skip
-    assert found.weights == pytest.approx([1, 1], abs=1e-3)
-    assert found.misses == pytest.approx([0.1, 0.3], abs=1e-3)
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     mix=st.lists(st.floats(0.05, 1.0), min_size=3, max_size=7),
