@@ -5,7 +5,7 @@ fits some eighty on parts of the same passages.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +87,7 @@ class Counted:
 
     def take(self, places: np.ndarray) -> "Counted":
         """Return the passages at these places, with all terms."""
-        return Counted(self.terms, self.counts[places], self.fewest, self.most)
+        return replace(self, counts=self.counts[places])
 
     def chosen(self) -> "Counted":
         """Return the passages with the terms that stand in enough of them, the most frequent."""
@@ -96,7 +96,7 @@ class Counted:
         if len(columns) > self.most:
             total = np.asarray(self.counts.sum(axis=0), np.int64).ravel()[columns]
             columns = np.sort(columns[np.argsort(-total)[: self.most]])
-        return Counted(self.terms[columns], self.counts[:, columns], self.fewest, self.most)
+        return replace(self, terms=self.terms[columns], counts=self.counts[:, columns])
 
 
 def count_all(passages: Sequence[str], evidence: Sequence[PassageEvidence]) -> dict[str, Counted]:

@@ -104,6 +104,7 @@ def evaluate(
     clock = time.perf_counter()
     passages = Material.of(examples)
     microseconds = (time.perf_counter() - clock) / len(examples) * 1e6
+    passages = passages.with_terms()
     counts = np.array([len(window.terms) for window in passages.windows])
     rows: list[dict[str, Any]] = []
     spawn = get_context("spawn")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
@@ -30,16 +30,17 @@ class Material:
     counted: dict[str, Counted] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, examples: Sequence[Example], *, learnt: bool = True) -> "Material":
-        """Read the evidence of the passages, and where the gate's terms stand in them.
-
-        Terms are counted only of passages that something is `learnt` from.
-        """
+    def of(cls, examples: Sequence[Example]) -> "Material":
+        """Read the evidence of the passages, and where the gate's terms stand in them."""
         gate = Gate(read_lexicon())
         texts = [e.text for e in examples]
         evidence = EvidenceReader().read(texts)
         windows = [whole_window(t, gate.matches(t)) for t in map(str.encode, texts)]
-        return cls(list(examples), evidence, windows, count_all(texts, evidence) if learnt else {})
+        return cls(list(examples), evidence, windows)
+
+    def with_terms(self) -> "Material":
+        """Return the passages with their terms counted, so that a verdict can be learnt of them."""
+        return replace(self, counted=count_all(self.texts, self.evidence))
 
     def take(self, places: np.ndarray) -> "Material":
         """Return the passages at these places."""

@@ -212,7 +212,7 @@ def train(
         LabelsError: there are too few works.
         ModelError: fastText's training failed.
     """
-    supply = Supply(Material.of(examples), Material.of(windows, learnt=False), judged or {})
+    supply = Supply(Material.of(examples).with_terms(), Material.of(windows), judged or {})
     meta = _fit_stages(supply, out, seed=seed, folds=folds)
     meta |= {
         "taxonomy_digest": taxonomy_digest(),

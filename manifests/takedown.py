@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from ..errors import ManifestError, one_line
+from ..labels.domains import registered_domain
 from ..store.condition import among
 from ..store.folder import TagFolder
 from ..store.location import reaching
@@ -64,13 +65,8 @@ def _domain(value: str) -> str:
 
 
 def _registered(value: str) -> str:
-    import tldextract  # only a list that is added needs it
-
     domain = _domain(value)
-    # As the scan does: with the suffix list that the package ships, and without any that is known
-    # the last two names.
-    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    known = extract(domain).top_domain_under_public_suffix or ".".join(domain.split(".")[-2:])
+    known = registered_domain(domain)
     if domain != known:
         raise ValueError(
             f"documents are counted by registered domains: write {known}, which takes down all of "

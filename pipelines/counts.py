@@ -3,16 +3,11 @@
 # pyright: reportAttributeAccessIssue=false
 # pyarrow.compute makes its functions at import, where no type checker sees them.
 
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..labels.domains import registered_domain
 from ..labels.tag import DOMAINS, TOTALS
-
-if TYPE_CHECKING:
-    import tldextract
 
 _MONTH = r"^\s*(?P<year>\d{4})[-/](?P<month>0[1-9]|1[0-2])(?:$|[^0-9])"
 _HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
@@ -34,21 +29,6 @@ def domains(urls: pa.Array) -> pa.Array:
     encoded = hosts.dictionary_encode()
     names = pa.array([registered_domain(host) for host in encoded.dictionary.to_pylist()], "string")
     return names.take(encoded.indices)
-
-
-@lru_cache(maxsize=100_000)
-def registered_domain(host: str) -> str:
-    """Return the registered domain of a host, or its last two names where no suffix is known."""
-    found = _extractor()(host.lower())
-    return found.top_domain_under_public_suffix or ".".join(host.lower().split(".")[-2:])
-
-
-@cache
-def _extractor() -> "tldextract.TLDExtract":
-    import tldextract  # whoever only plans a scan, or reads a corpus without URLs, starts without
-
-    # The suffix list that the package ships: nothing is fetched, so every machine parses alike.
-    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 class Totals:

@@ -158,10 +158,7 @@ def list_corpus(
             path = _unstripped(filesystem, file)
             corpus.shards.append(Shard(name, path, shard_format, size, digest))
     if not corpus.shards:
-        skipped = {
-            **corpus.skipped,
-            **({"whose name begins with . or _": hidden} if hidden else {}),
-        }
+        skipped = corpus.skipped + Counter({"whose name begins with . or _": hidden})
         found = ", ".join(f"{n} {ending}" for ending, n in skipped.items()) or "no file"
         raise SourceError(
             f"{source} holds nothing to read ({found}): Narrascope reads {', '.join(ENDINGS)}, "

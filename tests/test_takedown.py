@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from narrascope.errors import ManifestError
+from narrascope.labels.domains import registered_domain
 from narrascope.manifests.build import build_manifest
 from narrascope.manifests.manifest import Manifest
 from narrascope.manifests.plan import plan
 from narrascope.manifests.policy_file import check_policy
 from narrascope.manifests.takedown import extend_takedown, read_takedown
-from narrascope.pipelines.counts import registered_domain
 from narrascope.store.catalogue import open_catalogue
 from narrascope.store.folder import TagFolder
 from narrascope.tests.materialised import documents
